@@ -1,0 +1,238 @@
+"""The one door to DuckDB: open, upgrade, append, query.
+
+One process owns the file. Threads take a cursor each (``Store.cursor``); appends to different tables never conflict,
+and every table has one writer. Times go in timezone-aware and come out timezone-aware; the store holds UTC.
+"""
+
+import hashlib
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from schemas import migrations, tables
+from schemas.errors import StoreError
+from schemas.tables import Schema, Table
+
+DATABASE = "aftermerge"
+ROW_GROUP_SIZE = 20_480
+
+Row = dict[str, Any]
+
+
+@cache
+def sql(package: str, name: str) -> str:
+    """Text of ``PACKAGE/sql/NAME.sql``, e.g. ``sql("correlator", "failing_spans")``."""
+    return resources.files(package).joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+class Store:
+    """One DuckDB database: the facts, the inferences made of them, and the ledger.
+
+    ``inferences`` is the catalog that unqualified inference tables resolve to: the database itself, or an
+    in-memory one made by :meth:`fork` for an answer as of a past time.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, inferences: str = DATABASE) -> None:
+        self._root = connection
+        self._inferences = inferences
+        self._local = threading.local()
+        self.write_lock = threading.RLock()
+
+    # --- opening ---------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, path: Path | None = None, *, memory_limit: str = "2GB", threads: int = 2) -> "Store":
+        """Open the file at ``path``, made when absent and upgraded when older; None: in memory, for tests.
+
+        Raises:
+            StoreError: another process has the file, it is newer than this program, or it cannot be read.
+        """
+        root = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
+        root.execute("SET TimeZone = 'UTC'")
+        target = ":memory:" if path is None else str(path)
+        quoted = target.replace("'", "''")
+        options = "" if path is None else f" (ROW_GROUP_SIZE {ROW_GROUP_SIZE})"
+        try:
+            root.execute(f"ATTACH '{quoted}' AS {DATABASE}{options}")
+        except duckdb.Error as error:
+            root.close()
+            if "lock" in str(error).lower():
+                raise StoreError(
+                    f"another process has {target} open",
+                    hint="a server is running on this data folder: stop it, or let the command speak to it",
+                    path=target,
+                ) from error
+            raise StoreError(
+                f"cannot open {target}: {error}", hint="check that the file is readable", path=target
+            ) from error
+        migrations.upgrade(root, DATABASE)
+        return cls(root)
+
+    def close(self) -> None:
+        """Checkpoint and close. A store that is closed answers nothing."""
+        self._root.close()
+
+    def fork(self, name: str) -> "Store":
+        """A store with the same facts and ledger and empty in-memory inferences of its own."""
+        with self.write_lock:
+            self._root.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {name}")
+            self._root.execute(f"CREATE SCHEMA IF NOT EXISTS {name}.inferences")
+            for table in tables.of(Schema.INFERENCES):
+                ddl = table.ddl().replace(
+                    "CREATE TABLE inferences.", f"CREATE OR REPLACE TABLE {name}.inferences.", 1
+                )
+                self._root.execute(ddl)
+        return Store(self._root, inferences=name)
+
+    def drop_fork(self) -> None:
+        """Forget the in-memory inferences of a store made by :meth:`fork`."""
+        if self._inferences != DATABASE:
+            self._root.execute(f"DETACH {self._inferences}")
+
+    # --- connections -----------------------------------------------------------------------------
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's connection; unqualified table names resolve to inferences, facts, ledger, in that order."""
+        cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
+        if cursor is None:
+            cursor = self._root.cursor()
+            cursor.execute("SET TimeZone = 'UTC'")
+            path = f"{self._inferences}.inferences,{DATABASE}.facts,{DATABASE}.ledger"
+            cursor.execute(f"SET search_path = '{path}'")
+            self._local.cursor = cursor
+        return cursor
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """All or nothing on this thread's connection. A transaction inside another joins it."""
+        cursor = self.cursor()
+        if getattr(self._local, "depth", 0):
+            yield cursor
+            return
+        cursor.execute("BEGIN TRANSACTION")
+        self._local.depth = 1
+        try:
+            yield cursor
+        except BaseException:
+            cursor.execute("ROLLBACK")
+            raise
+        else:
+            cursor.execute("COMMIT")
+        finally:
+            self._local.depth = 0
+
+    def _name(self, table: Table) -> str:
+        catalog = self._inferences if table.schema is Schema.INFERENCES else DATABASE
+        return f"{catalog}.{table.schema}.{table.name}"
+
+    # --- writing ---------------------------------------------------------------------------------
+
+    def append(self, table: Table, batch: pa.Table | pa.RecordBatch, *, replace: bool = False) -> int:
+        """Append the rows of ``batch`` (columns as ``table`` declares them, any order) and return their number.
+
+        A table with a key keeps the first row of a key, or the last with ``replace``; without a key all rows stay.
+        """
+        if batch.num_rows == 0:
+            return 0
+        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        verb = "INSERT OR REPLACE" if replace and table.key else "INSERT OR IGNORE" if table.key else "INSERT"
+        cursor = self.cursor()
+        cursor.register("aftermerge_batch", batch)
+        try:
+            cursor.execute(
+                f"{verb} INTO {self._name(table)} ({columns}) SELECT {columns} FROM aftermerge_batch"
+            )
+        finally:
+            cursor.unregister("aftermerge_batch")
+        return int(batch.num_rows)
+
+    def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
+        """:meth:`append` for a handful of mappings; absent columns are null, aware times become UTC."""
+        return self.append(table, arrow(table, rows), replace=replace)
+
+    def replace_all(self, table: Table, batch: pa.Table) -> None:
+        """Make ``batch`` the whole content of ``table``."""
+        with self.write_lock, self.transaction() as cursor:
+            cursor.execute(f"DELETE FROM {self._name(table)}")
+            self.append(table, batch)
+
+    def execute(self, text: str, **parameters: Any) -> None:
+        """Run one statement that returns nothing."""
+        self.cursor().execute(text, _bound(parameters))
+
+    # --- reading ---------------------------------------------------------------------------------
+
+    def arrow(self, text: str, **parameters: Any) -> pa.Table:
+        """Rows of one query as an Arrow table; times are naive UTC. ``parameters`` are named (``$since``)."""
+        return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
+
+    def rows(self, text: str, **parameters: Any) -> list[Row]:
+        """Rows of one query as mappings; times are timezone-aware UTC."""
+        return aware_rows(self.arrow(text, **parameters))
+
+    def row(self, text: str, **parameters: Any) -> Row | None:
+        """The first row of one query, or None."""
+        found = self.rows(text, **parameters)
+        return found[0] if found else None
+
+    def value(self, text: str, **parameters: Any) -> Any:
+        """The single value of a one-column query, or None."""
+        found = self.row(text, **parameters)
+        return None if found is None else next(iter(found.values()))
+
+    def digest(self, which: Sequence[Table]) -> str:
+        """SHA-256 over the rows of ``which`` in key order: equal content, equal digest, on any machine."""
+        total = hashlib.sha256()
+        for table in which:
+            total.update(table.qualified_name.encode())
+            order = ", ".join(f'"{c}"' for c in (table.key or table.column_names))
+            columns = ", ".join(f'"{c}"' for c in table.column_names)
+            reader = self.cursor().execute(
+                f"SELECT sha256(row({columns})::VARCHAR) AS h FROM {self._name(table)} ORDER BY {order}"
+            )
+            for (line,) in reader.fetchall():
+                total.update(line.encode())
+        return total.hexdigest()
+
+
+def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Mappings as an Arrow table with the columns and types of ``table``; absent columns are null."""
+    listed = list(rows)
+    arrays = [
+        pa.array(
+            [_naive(row.get(c.name)) for row in listed],
+            type=c.type.arrow if c.type is not tables.TRACE_ID else pa.string(),
+        )
+        for c in table.columns
+    ]
+    return pa.table(dict(zip(table.column_names, arrays, strict=True)))
+
+
+def aware_rows(batch: pa.Table) -> list[Row]:
+    """The rows of ``batch`` as mappings, with naive times stated as the UTC that they are."""
+    zoned = [
+        pa.field(f.name, pa.timestamp("us", tz="UTC"))
+        if pa.types.is_timestamp(f.type) and f.type.tz is None
+        else f
+        for f in batch.schema
+    ]
+    listed: list[Row] = batch.cast(pa.schema(zoned), safe=False).to_pylist()
+    return listed
+
+
+def _naive(value: Any) -> Any:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        return value.astimezone(UTC).replace(tzinfo=None)
+    return value
+
+
+def _bound(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _naive(value) for key, value in parameters.items()}

@@ -1,0 +1,1023 @@
+"""Each table, declared once: columns, type, unit, meaning, key.
+
+The Arrow schema, ``CREATE TABLE``, the append order and the data dictionary are derived from these declarations;
+there is no second list of column names. Points in time are UTC without a zone in the store (``TIMESTAMP``,
+microseconds; spans ``TIMESTAMP_NS``) and timezone-aware at the edges (``schemas/store.py`` converts).
+Trace ids are ``UUID``, span ids ``UBIGINT``; everything else that is hex is lower-case text.
+
+Three schemas: ``facts`` (append-only, written by the collector), ``inferences`` (written by the correlator, rebuilt
+from the facts at any time) and ``ledger`` (what was published or decided by people: append-only, never rebuilt).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pyarrow as pa
+
+
+class Schema(StrEnum):
+    FACTS = "facts"
+    INFERENCES = "inferences"
+    LEDGER = "ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Type:
+    """One column type as DuckDB spells it and as Arrow carries it."""
+
+    sql: str
+    arrow: pa.DataType
+
+
+TEXT = Type("VARCHAR", pa.string())
+INT = Type("BIGINT", pa.int64())
+INT32 = Type("INTEGER", pa.int32())
+UINT32 = Type("UINTEGER", pa.uint32())
+UINT64 = Type("UBIGINT", pa.uint64())
+REAL = Type("DOUBLE", pa.float64())
+BOOL = Type("BOOLEAN", pa.bool_())
+TIME = Type("TIMESTAMP", pa.timestamp("us"))
+TIME_NS = Type("TIMESTAMP_NS", pa.timestamp("ns"))
+TRACE_ID = Type("UUID", pa.uuid())
+BLOB = Type("BLOB", pa.binary())
+TEXTS = Type("VARCHAR[]", pa.list_(pa.string()))
+UINT64S = Type("UBIGINT[]", pa.list_(pa.uint64()))
+KINDS = Type("UTINYINT[]", pa.list_(pa.uint8()))
+TEXT_MAP = Type("MAP(VARCHAR, VARCHAR)", pa.map_(pa.string(), pa.string()))
+EVENTS = Type(
+    'STRUCT("time" TIMESTAMP_NS, name VARCHAR, attributes MAP(VARCHAR, VARCHAR), attribute_kinds UTINYINT[])[]',
+    pa.list_(
+        pa.struct(
+            [
+                ("time", pa.timestamp("ns")),
+                ("name", pa.string()),
+                ("attributes", pa.map_(pa.string(), pa.string())),
+                ("attribute_kinds", pa.list_(pa.uint8())),
+            ]
+        )
+    ),
+)
+LINKS = Type(
+    "STRUCT(trace_id UUID, span_id UBIGINT, attributes MAP(VARCHAR, VARCHAR), attribute_kinds UTINYINT[])[]",
+    pa.list_(
+        pa.struct(
+            [
+                ("trace_id", pa.uuid()),
+                ("span_id", pa.uint64()),
+                ("attributes", pa.map_(pa.string(), pa.string())),
+                ("attribute_kinds", pa.list_(pa.uint8())),
+            ]
+        )
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``meaning`` says what it holds and in which unit."""
+
+    name: str
+    type: Type
+    meaning: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table. ``key`` names the columns that make a row unique (empty: the table may hold equal rows)."""
+
+    name: str
+    schema: Schema
+    meaning: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...] = ()
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.type.arrow, nullable=not c.required) for c in self.columns])
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        return tuple(c.name for c in self.columns)
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def ddl(self) -> str:
+        """``CREATE TABLE`` for this table, without the database name."""
+        lines = [f'  "{c.name}" {c.type.sql}{" NOT NULL" if c.required else ""}' for c in self.columns]
+        if self.key:
+            lines.append(f"  PRIMARY KEY ({', '.join(self.key)})")
+        body = ",\n".join(lines)
+        return f"CREATE TABLE {self.qualified_name} (\n{body}\n)"
+
+
+def _column(name: str, type_: Type, meaning: str, *, required: bool = False) -> Column:
+    return Column(name, type_, meaning, required)
+
+
+# --- facts: telemetry -----------------------------------------------------------------------------
+
+SPANS = Table(
+    "spans",
+    Schema.FACTS,
+    "One span as received. OTLP delivers at least once: equal (trace_id, span_id) rows can occur.",
+    (
+        _column("trace_id", TRACE_ID, "trace", required=True),
+        _column("span_id", UINT64, "span, big-endian value of its 8 bytes", required=True),
+        _column("parent_span_id", UINT64, "parent span; null for a root span"),
+        _column("trace_state", TEXT, "W3C tracestate; null when empty"),
+        _column("flags", UINT32, "OTLP flags"),
+        _column("start_time", TIME_NS, "UTC; clamped to the range of TIMESTAMP_NS", required=True),
+        _column(
+            "duration_ns", INT, "end - start, nanoseconds; negative values are clamped to 0", required=True
+        ),
+        _column("received_at", TIME, "when the collector acknowledged it, UTC", required=True),
+        _column("resource_id", UINT64, "-> resources", required=True),
+        _column("scope_id", UINT64, "-> scopes", required=True),
+        _column("service", TEXT, "service.name; 'unknown_service' when absent", required=True),
+        _column("service_version", TEXT, "service.version"),
+        _column("environment", TEXT, "deployment.environment.name"),
+        _column("revision", TEXT, "vcs.ref.head.revision, as sent"),
+        _column("name", TEXT, "span name", required=True),
+        _column("kind", INT32, "OTLP SpanKind, open enum", required=True),
+        _column("status_code", INT32, "OTLP StatusCode, open enum: 0 unset, 1 ok, 2 error", required=True),
+        _column("status_message", TEXT, "null when empty"),
+        _column("exception_type", TEXT, "of the first exception event"),
+        _column("exception_message", TEXT, "of the first exception event"),
+        _column("exception_stacktrace", TEXT, "of the first exception event"),
+        _column("error_type", TEXT, "error.type"),
+        _column("http_request_method", TEXT, "http.request.method"),
+        _column("http_route", TEXT, "http.route"),
+        _column("http_response_status_code", INT, "http.response.status_code"),
+        _column("url_path", TEXT, "url.path"),
+        _column("server_address", TEXT, "server.address"),
+        _column("server_port", INT, "server.port"),
+        _column("db_system_name", TEXT, "db.system.name"),
+        _column("db_collection_name", TEXT, "db.collection.name"),
+        _column("db_operation_name", TEXT, "db.operation.name"),
+        _column("db_query_text", TEXT, "db.query.text"),
+        _column("db_response_status_code", TEXT, "db.response.status_code, e.g. a SQLSTATE"),
+        _column("rpc_system", TEXT, "rpc.system"),
+        _column("rpc_service", TEXT, "rpc.service"),
+        _column("rpc_method", TEXT, "rpc.method"),
+        _column("rpc_grpc_status_code", INT, "rpc.grpc.status_code"),
+        _column("messaging_system", TEXT, "messaging.system"),
+        _column("messaging_destination_name", TEXT, "messaging.destination.name"),
+        _column("code_function_name", TEXT, "code.function.name"),
+        _column("code_file_path", TEXT, "code.file.path"),
+        _column("code_line_number", INT, "code.line.number"),
+        _column(
+            "attributes", TEXT_MAP, "every attribute without a column of its own; JSON text for non-strings"
+        ),
+        _column("attribute_kinds", KINDS, "AnyValue kind of each entry of attributes, in its order"),
+        _column("events", EVENTS, "every event, the exception events included"),
+        _column("links", LINKS, "every link"),
+        _column("dropped_attributes_count", UINT32, "as sent"),
+        _column("dropped_events_count", UINT32, "as sent"),
+        _column("dropped_links_count", UINT32, "as sent"),
+    ),
+)
+
+RESOURCES = Table(
+    "resources",
+    Schema.FACTS,
+    "One distinct resource.",
+    (
+        _column(
+            "resource_id",
+            UINT64,
+            "first 8 bytes of SHA-256 of the encoded resource and schema URL",
+            required=True,
+        ),
+        _column("service", TEXT, "service.name", required=True),
+        _column("repository_url", TEXT, "vcs.repository.url.full"),
+        _column("sdk_language", TEXT, "telemetry.sdk.language"),
+        _column("attributes", TEXT_MAP, "every attribute of the resource"),
+        _column("attribute_kinds", KINDS, "AnyValue kind of each entry of attributes"),
+        _column("schema_url", TEXT, "null when empty"),
+    ),
+    key=("resource_id",),
+)
+
+SCOPES = Table(
+    "scopes",
+    Schema.FACTS,
+    "One distinct instrumentation scope.",
+    (
+        _column(
+            "scope_id", UINT64, "first 8 bytes of SHA-256 of the encoded scope and schema URL", required=True
+        ),
+        _column("name", TEXT, "instrumentation scope name"),
+        _column("version", TEXT, "instrumentation scope version"),
+        _column("attributes", TEXT_MAP, "every attribute of the scope"),
+        _column("attribute_kinds", KINDS, "AnyValue kind of each entry of attributes"),
+        _column("schema_url", TEXT, "null when empty"),
+    ),
+    key=("scope_id",),
+)
+
+EXCEPTIONS = Table(
+    "exceptions",
+    Schema.FACTS,
+    "One exception record: of a span event, or of a log record. Duplicates are folded by exception_id when read.",
+    (
+        _column("exception_id", UINT64, "hash of trace, span, type, message and stack trace", required=True),
+        _column("trace_id", TRACE_ID, "null for a log record outside a trace"),
+        _column("span_id", UINT64, "null for a log record outside a span"),
+        _column("time", TIME_NS, "when it was recorded, UTC", required=True),
+        _column("received_at", TIME, "UTC", required=True),
+        _column("resource_id", UINT64, "-> resources", required=True),
+        _column("service", TEXT, "service.name", required=True),
+        _column("service_version", TEXT, "service.version"),
+        _column("environment", TEXT, "deployment.environment.name"),
+        _column("revision", TEXT, "vcs.ref.head.revision"),
+        _column("source", TEXT, "span_event | log_record", required=True),
+        _column("severity_number", INT32, "of the log record; null for span events"),
+        _column("type", TEXT, "exception.type"),
+        _column("message", TEXT, "exception.message"),
+        _column("stacktrace", TEXT, "exception.stacktrace"),
+    ),
+)
+
+SPOOL_DONE = Table(
+    "spool_done",
+    Schema.FACTS,
+    "Spool segments whose rows are in the store; written in the same transaction as the rows.",
+    (
+        _column("segment", INT, "segment number", required=True),
+        _column("loaded_at", TIME, "UTC", required=True),
+        _column("span_count", INT, "spans stored from it", required=True),
+        _column("exception_count", INT, "exceptions stored from it", required=True),
+    ),
+    key=("segment",),
+)
+
+# --- facts: git -----------------------------------------------------------------------------------
+
+REPOSITORIES = Table(
+    "repositories",
+    Schema.FACTS,
+    "One repository that we mirror; written by `aftermerge repo` and by sync.",
+    (
+        _column("repository", TEXT, "owner/name", required=True),
+        _column("source", TEXT, "path or URL it is fetched from", required=True),
+        _column("url", TEXT, "vcs.repository.url.full that its services send; null when unknown"),
+        _column("default_branch", TEXT, "branch whose first-parent history is the mainline"),
+        _column("head_sha", TEXT, "mainline head as of synced_at"),
+        _column("notes_sha", TEXT, "refs/notes/ai as of synced_at"),
+        _column(
+            "assume_unmarked",
+            TEXT,
+            "'human' when the operator states that unmarked commits are human, else null",
+        ),
+        _column("assume_unmarked_from", TIME, "commits authored from then on, UTC"),
+        _column("added_at", TIME, "UTC", required=True),
+        _column("synced_at", TIME, "UTC; null before the first sync"),
+    ),
+    key=("repository",),
+)
+
+COMMITS = Table(
+    "commits",
+    Schema.FACTS,
+    "One commit reachable from a head or a tag of the mirror.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "full hex", required=True),
+        _column("parents", TEXTS, "full hex, first parent first", required=True),
+        _column("author_name", TEXT, "as committed", required=True),
+        _column("author_email", TEXT, "as committed", required=True),
+        _column("committer_name", TEXT, "as committed", required=True),
+        _column("committer_email", TEXT, "as committed", required=True),
+        _column("authored_at", TIME, "UTC", required=True),
+        _column("committed_at", TIME, "UTC", required=True),
+        _column("message", TEXT, "whole message, decoded with replacement", required=True),
+    ),
+    key=("repository", "sha"),
+)
+
+COMMIT_NOTES = Table(
+    "commit_notes",
+    Schema.FACTS,
+    "The git-ai note of a commit (refs/notes/ai); the newest text wins.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "annotated commit", required=True),
+        _column("text", TEXT, "note text, cut at the size cap", required=True),
+    ),
+    key=("repository", "sha"),
+)
+
+MAINLINE = Table(
+    "mainline",
+    Schema.FACTS,
+    "The first-parent history of the default branch: one row per change, oldest first.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("position", INT, "0 for the oldest", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column(
+            "landed_at", TIME, "max(committer time, landing time of the first parent), UTC", required=True
+        ),
+    ),
+    key=("repository", "position"),
+)
+
+CHANGE_PATHS = Table(
+    "change_paths",
+    Schema.FACTS,
+    "One path that one mainline commit changes against its first parent.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("path", TEXT, "path after the change (before it, for a deletion)", required=True),
+        _column("old_path", TEXT, "path before a rename; null otherwise"),
+        _column("status", TEXT, "A added, M modified, D deleted, R renamed", required=True),
+        _column("is_binary", BOOL, "git shows no lines for it", required=True),
+        _column("lines_added", INT, "lines", required=True),
+        _column("lines_deleted", INT, "lines", required=True),
+    ),
+    key=("repository", "sha", "path"),
+)
+
+HUNKS = Table(
+    "hunks",
+    Schema.FACTS,
+    "One hunk of the -U0 diff of one mainline commit against its first parent.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("path", TEXT, "path after the change", required=True),
+        _column("position", INT32, "0 for the first hunk of the path", required=True),
+        _column(
+            "old_start", INT32, "first removed line, 1-based; the line before an insertion", required=True
+        ),
+        _column("old_count", INT32, "removed lines", required=True),
+        _column("new_start", INT32, "first added line, 1-based", required=True),
+        _column("new_count", INT32, "added lines", required=True),
+        _column("heading", TEXT, "git's function context after the second @@; null when empty"),
+        _column(
+            "removed_digests",
+            UINT64S,
+            "per removed line: hash of its stripped text; 0 under 3 word characters",
+            required=True,
+        ),
+        _column("added_digests", UINT64S, "per added line, likewise", required=True),
+        _column(
+            "tokens",
+            TEXTS,
+            "distinct identifiers and quoted literals of the changed lines, sorted, bounded",
+            required=True,
+        ),
+    ),
+    key=("repository", "sha", "path", "position"),
+)
+
+GIT_REVISIONS = Table(
+    "git_revisions",
+    Schema.FACTS,
+    "What a revision text sent by telemetry or a deployment names (answer of RepositoryPort.resolve).",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("revision", TEXT, "as sent", required=True),
+        _column("sha", TEXT, "full hex; null when it names nothing"),
+    ),
+    key=("repository", "revision"),
+)
+
+GIT_TREES = Table(
+    "git_trees",
+    Schema.FACTS,
+    "All file paths of a revision (answer of RepositoryPort.tree).",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "full hex", required=True),
+        _column("paths", TEXTS, "sorted", required=True),
+    ),
+    key=("repository", "sha"),
+)
+
+GIT_BLAMES = Table(
+    "git_blames",
+    Schema.FACTS,
+    "Who last wrote a line at a revision (answer of RepositoryPort.blame); null columns: git had no answer.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "revision blamed", required=True),
+        _column("path", TEXT, "path at that revision", required=True),
+        _column("line", INT32, "1-based", required=True),
+        _column("blamed_sha", TEXT, "commit that last wrote it"),
+        _column("original_path", TEXT, "path in that commit"),
+        _column("original_line", INT32, "line in that commit"),
+    ),
+    key=("repository", "sha", "path", "line"),
+)
+
+GIT_ANSWERS = Table(
+    "git_answers",
+    Schema.FACTS,
+    "Excerpts and literal searches at a revision (answers of RepositoryPort.excerpt and .search) as JSON.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "revision asked", required=True),
+        _column("question", TEXT, "JSON array: verb and arguments", required=True),
+        _column("answer", TEXT, "JSON", required=True),
+    ),
+    key=("repository", "sha", "question"),
+)
+
+# --- facts: intake --------------------------------------------------------------------------------
+
+DELIVERIES = Table(
+    "deliveries",
+    Schema.FACTS,
+    "One intake or webhook request, stored before it is understood.",
+    (
+        _column("source", TEXT, "generic | pagerduty", required=True),
+        _column("delivery_id", TEXT, "the sender's id, else SHA-256 of the body", required=True),
+        _column("noun", TEXT, "deployments | incidents | changes | pagerduty", required=True),
+        _column("received_at", TIME, "UTC", required=True),
+        _column("body", BLOB, "raw bytes", required=True),
+        _column("refused", TEXT, "why it was not understood; null when it was"),
+    ),
+    key=("source", "delivery_id"),
+)
+
+DEPLOYMENTS = Table(
+    "deployments",
+    Schema.FACTS,
+    "One deployment as last reported by its sender.",
+    (
+        _column("deployment_id", TEXT, "sender's id", required=True),
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "deployment.environment.name"),
+        _column("version", TEXT, "as sent"),
+        _column("revision", TEXT, "as sent"),
+        _column("repository", TEXT, "as sent"),
+        _column("started_at", TIME, "UTC"),
+        _column("finished_at", TIME, "UTC"),
+        _column("type", TEXT, "deploy | rollback", required=True),
+        _column("status", TEXT, "as sent, lower case; 'succeeded' when absent", required=True),
+        _column("canary_until", TIME, "UTC; null when the deployment is no canary"),
+        _column("extra", TEXT, "JSON object of the fields we do not know"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("deployment_id",),
+)
+
+INCIDENT_EVENTS = Table(
+    "incident_events",
+    Schema.FACTS,
+    "One event of one incident; the state of an incident is the view `incidents` over these, by occurred_at.",
+    (
+        _column("source", TEXT, "generic | pagerduty", required=True),
+        _column("external_id", TEXT, "the sender's incident id", required=True),
+        _column("event", TEXT, "opened | updated | resolved", required=True),
+        _column("occurred_at", TIME, "UTC", required=True),
+        _column("title", TEXT, "as sent"),
+        _column("service", TEXT, "service.name, or the sender's service"),
+        _column("environment", TEXT, "as sent"),
+        _column("severity", TEXT, "as sent, lower case"),
+        _column("status", TEXT, "as sent, lower case"),
+        _column("opened_at", TIME, "UTC"),
+        _column("resolved_at", TIME, "UTC"),
+        _column("trace_id", TEXT, "32 hex digits named by the sender"),
+        _column("commit_sha", TEXT, "commit named by the sender"),
+        _column("pull_request", TEXT, "pull request named by the sender"),
+        _column("url", TEXT, "as sent"),
+        _column("duplicate_of", TEXT, "external_id of the incident it repeats, when the sender says so"),
+        _column("labels", TEXT, "JSON object"),
+        _column("postmortem", TEXT, "text"),
+        _column("extra", TEXT, "JSON object of the fields we do not know"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("source", "external_id", "event", "occurred_at"),
+)
+
+CHANGE_REQUESTS = Table(
+    "change_requests",
+    Schema.FACTS,
+    "One pull or merge request as last reported.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("number", INT, "pull or merge request number", required=True),
+        _column("title", TEXT, "as sent"),
+        _column("body", TEXT, "as sent"),
+        _column("head_ref", TEXT, "branch name"),
+        _column("merge_commit_sha", TEXT, "full hex"),
+        _column("merge_method", TEXT, "merge | squash | rebase"),
+        _column("created_at", TIME, "UTC"),
+        _column("merged_at", TIME, "UTC"),
+        _column("opened_by", TEXT, "login of the opener, as sent"),
+        _column("labels", TEXTS, "as sent"),
+        _column("extra", TEXT, "JSON object of the fields we do not know"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("repository", "number"),
+)
+
+SERVICE_MAPPINGS = Table(
+    "service_mappings",
+    Schema.FACTS,
+    "Where a service's code lives, stated by the operator.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("path", TEXT, "directory inside the repository; '' for its root", required=True),
+        _column("stated_at", TIME, "UTC", required=True),
+    ),
+    key=("service",),
+)
+
+# --- inferences -----------------------------------------------------------------------------------
+
+COMMIT_PROVENANCE = Table(
+    "commit_provenance",
+    Schema.INFERENCES,
+    "Who wrote a commit.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> commits", required=True),
+        _column("origin", TEXT, "ai | human | automation | unknown", required=True),
+        _column(
+            "role",
+            TEXT,
+            "author | coauthor | assist | suggestion | message_only | review_only | none",
+            required=True,
+        ),
+        _column("tools", TEXTS, "sorted", required=True),
+        _column("models", TEXTS, "sorted", required=True),
+        _column("confidence", TEXT, "A | B | C; null without evidence"),
+        _column("basis", TEXT, "declared | attested_lines | policy | automation | none", required=True),
+        _column("conflict", BOOL, "evidence speaks both ways", required=True),
+        _column(
+            "evidence",
+            TEXT,
+            "JSON array of {channel, kind, tool, model, role, confidence, matched_text, origin}",
+            required=True,
+        ),
+        _column(
+            "ai_lines",
+            TEXT,
+            "JSON array of {path, start, end, origin, tool} from a git-ai note",
+            required=True,
+        ),
+        _column("catalogue_version", TEXT, "version of the rule catalogue", required=True),
+    ),
+    key=("repository", "sha"),
+)
+
+CHANGES = Table(
+    "changes",
+    Schema.INFERENCES,
+    "One change: what landed on the mainline as one unit, is deployed and counted.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("position", INT, "on the mainline, 0 for the oldest", required=True),
+        _column("landed_at", TIME, "UTC", required=True),
+        _column("subject", TEXT, "first line of the message", required=True),
+        _column("number", INT, "pull or merge request number; null for a direct push"),
+        _column("merge_method", TEXT, "merge | squash | direct", required=True),
+        _column(
+            "kind",
+            TEXT,
+            "feature | fix | revert | formatter | dependency | lockfile | docs | configuration",
+            required=True,
+        ),
+        _column("kind_rule", TEXT, "which rule decided the kind", required=True),
+        _column("is_code", BOOL, "counts in the headline: not formatter, lockfile, docs", required=True),
+        _column(
+            "commits",
+            TEXTS,
+            "non-merge commits that landed with it, the mainline commit included unless a merge",
+            required=True,
+        ),
+        _column("origin", TEXT, "ai | mixed | human | automation | unknown", required=True),
+        _column("ai_share", REAL, "share of added lines written by AI, 0..1; null when unmeasured"),
+        _column("tools", TEXTS, "AI tools of its commits, sorted", required=True),
+        _column("confidence", TEXT, "of the origin: A | B | C; null without evidence"),
+        _column(
+            "origin_basis", TEXT, "declared | attested_lines | policy | automation | none", required=True
+        ),
+        _column(
+            "lines_added",
+            INT,
+            "lines of code files; generated, vendored and lock files left out",
+            required=True,
+        ),
+        _column("lines_deleted", INT, "lines, likewise", required=True),
+        _column("files_changed", INT, "paths", required=True),
+        _column(
+            "size_band", TEXT, "small (< 20 lines added + deleted) | medium (< 200) | large", required=True
+        ),
+        _column("reverts", TEXTS, "changes that it reverts, full hex", required=True),
+        _column("fixes", TEXTS, "changes that it names as mended (Fixes: sha), full hex", required=True),
+        _column("closes", TEXTS, "issues or incidents that its message closes, as written", required=True),
+    ),
+    key=("repository", "sha"),
+)
+
+DEATH_EDGES = Table(
+    "death_edges",
+    Schema.INFERENCES,
+    "Lines of one change (victim) that a later change (killer) removed or replaced; moved lines do not die.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("killer", TEXT, "mainline commit", required=True),
+        _column("victim", TEXT, "mainline commit; '' for lines older than the window", required=True),
+        _column("path", TEXT, "path in the killer's parent", required=True),
+        _column("lines", INT, "lines", required=True),
+    ),
+    key=("repository", "killer", "victim", "path"),
+)
+
+LINES_WRITTEN = Table(
+    "lines_written",
+    Schema.INFERENCES,
+    "Lines that one change wrote in one path, moved lines left out.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("path", TEXT, "path after the change", required=True),
+        _column("lines_added", INT, "lines", required=True),
+        _column("lines_moved", INT, "lines that kept their former owner", required=True),
+    ),
+    key=("repository", "sha", "path"),
+)
+
+CHANGE_REWORK = Table(
+    "change_rework",
+    Schema.INFERENCES,
+    "What became of the lines of one change; production and test code, generated, vendored and lock files left out.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> changes", required=True),
+        _column("observed_days", REAL, "days from landing to the end of the observed history", required=True),
+        _column("lines_added", INT, "lines it wrote, moved lines left out", required=True),
+        _column(
+            "lines_reworked_14d",
+            INT,
+            "of those, removed or replaced by a later change within 14 days",
+            required=True,
+        ),
+        _column("lines_reworked_21d", INT, "within 21 days", required=True),
+        _column("lines_reworked_30d", INT, "within 30 days", required=True),
+        _column(
+            "lines_reworked_30d_same_author", INT, "of those, by a change of the same author", required=True
+        ),
+        _column("lines_fixed_30d", INT, "of the reworked, by a fix or a revert", required=True),
+        _column("lines_alive_7d", INT, "lines alive 7 days after landing", required=True),
+        _column("lines_alive_30d", INT, "30 days after", required=True),
+        _column("lines_alive_90d", INT, "90 days after", required=True),
+        _column("reverted_by", TEXT, "first change that reverts it; null when none"),
+        _column("reverted_at", TIME, "UTC"),
+    ),
+    key=("repository", "sha"),
+)
+
+SERVICE_REPOSITORIES = Table(
+    "service_repositories",
+    Schema.INFERENCES,
+    "Where a service's code lives, by the best statement or evidence at hand.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("repository", TEXT, "-> repositories; null when unknown"),
+        _column("path", TEXT, "directory inside the repository; '' for its root", required=True),
+        _column("basis", TEXT, "stated | telemetry | frames | settings | deployment", required=True),
+    ),
+    key=("service",),
+)
+
+RUNNING_REVISIONS = Table(
+    "running_revisions",
+    Schema.INFERENCES,
+    "One interval in which a revision of a service ran in an environment.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("started_at", TIME, "UTC", required=True),
+        _column("ended_at", TIME, "UTC; null for the newest"),
+        _column("repository", TEXT, "-> repositories"),
+        _column("revision", TEXT, "as sent"),
+        _column("sha", TEXT, "full hex; null when the revision does not resolve"),
+        _column("previous_sha", TEXT, "revision that ran before; null for the first"),
+        _column("is_rollback", BOOL, "sha is an ancestor of previous_sha", required=True),
+        _column("basis", TEXT, "spans | deployment | both", required=True),
+        _column("deployment_id", TEXT, "-> deployments; null when only spans tell"),
+    ),
+    key=("service", "environment", "started_at"),
+)
+
+CHANGE_DEPLOYMENTS = Table(
+    "change_deployments",
+    Schema.INFERENCES,
+    "The first time that a change ran in production in a service whose files it touches.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> changes", required=True),
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("deployed_at", TIME, "UTC", required=True),
+        _column("deployment_sha", TEXT, "revision that carried it", required=True),
+        _column("has_traces", BOOL, "the service sent spans while it ran", required=True),
+        _column("has_revision", BOOL, "those spans carried a revision", required=True),
+    ),
+    key=("repository", "sha", "service", "environment"),
+)
+
+FAILURE_GROUPS = Table(
+    "failure_groups",
+    Schema.INFERENCES,
+    "One failure: equal fingerprint, service and environment.",
+    (
+        _column("group_id", TEXT, "16 hex digits", required=True),
+        _column("fingerprint", TEXT, "16 hex digits", required=True),
+        _column("fingerprint_version", TEXT, "version of the rule", required=True),
+        _column("fingerprint_parts", TEXT, "JSON: what contributed", required=True),
+        _column("service", TEXT, "of the root-cause span", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("operation", TEXT, "route, rpc method or span name of the root-cause span", required=True),
+        _column("title", TEXT, "type and message template, for people", required=True),
+        _column("exception_type", TEXT, "null without an exception"),
+        _column("message_template", TEXT, "message with ids and literals removed"),
+        _column("category", TEXT, "FailureCategory", required=True),
+        _column("categories", TEXT, "JSON array of {category, score, reason}, best first", required=True),
+        _column("first_seen_at", TIME, "UTC", required=True),
+        _column("last_seen_at", TIME, "UTC", required=True),
+        _column("failing_trace_count", INT, "distinct traces", required=True),
+        _column("sample_trace_id", TEXT, "32 hex digits, the first failing trace", required=True),
+        _column("sample_span_id", TEXT, "16 hex digits, its root-cause span", required=True),
+        _column("repository", TEXT, "of the service; null when unknown"),
+        _column("onset_sha", TEXT, "revision that ran when it was first seen; null when unknown"),
+        _column("previous_sha", TEXT, "revision that ran before; null when unknown"),
+        _column("is_partial", BOOL, "some of its traces lack their root span", required=True),
+        _column("callers", TEXTS, "services above the root-cause span in its traces, sorted", required=True),
+    ),
+    key=("group_id",),
+)
+
+GROUP_FRAMES = Table(
+    "group_frames",
+    Schema.INFERENCES,
+    "One frame of the sample stack of a failure group, innermost first.",
+    (
+        _column("group_id", TEXT, "-> failure_groups", required=True),
+        _column("position", INT32, "0 innermost of the root cause", required=True),
+        _column("file", TEXT, "as written in the stack"),
+        _column("function", TEXT, "as written in the stack"),
+        _column("line", INT32, "1-based"),
+        _column("in_app", BOOL, "resolves in the repository; null when unclear"),
+        _column("path", TEXT, "path in the repository; null when unmapped"),
+        _column("mapping", TEXT, "how file became path; null when unmapped"),
+        _column("blamed_sha", TEXT, "commit that last wrote the line at the running revision"),
+        _column("blamed_change", TEXT, "mainline commit that it landed with"),
+    ),
+    key=("group_id", "position"),
+)
+
+GROUP_TRACES = Table(
+    "group_traces",
+    Schema.INFERENCES,
+    "One failing trace of a failure group.",
+    (
+        _column("group_id", TEXT, "-> failure_groups", required=True),
+        _column("trace_id", TEXT, "32 hex digits", required=True),
+        _column("span_id", TEXT, "16 hex digits, the root-cause span", required=True),
+        _column("failed_at", TIME, "start of the root-cause span, UTC", required=True),
+        _column("revision_sha", TEXT, "revision that ran; null when unknown"),
+    ),
+    key=("group_id", "trace_id", "span_id"),
+)
+
+GROUP_SUSPECTS = Table(
+    "group_suspects",
+    Schema.INFERENCES,
+    "One share of a failure group's mass; the weights of a group sum to one.",
+    (
+        _column("group_id", TEXT, "-> failure_groups", required=True),
+        _column("rank", INT32, "1 for the heaviest", required=True),
+        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("repository", TEXT, "of the change; null unless candidate = change"),
+        _column("sha", TEXT, "-> changes; null unless candidate = change"),
+        _column("weight", REAL, "0..1, rounded to 6 decimals", required=True),
+        _column("evidence", TEXT, "JSON array of {kind, log_lr, detail, facts}", required=True),
+        _column("algorithm_version", TEXT, "version of the weights", required=True),
+    ),
+    key=("group_id", "rank"),
+)
+
+INCIDENT_LINKS = Table(
+    "incident_links",
+    Schema.INFERENCES,
+    "How much of an incident one failure group explains.",
+    (
+        _column("incident_id", TEXT, "-> incidents", required=True),
+        _column("group_id", TEXT, "-> failure_groups", required=True),
+        _column("weight", REAL, "0..1; the links of an incident sum to at most one", required=True),
+        _column("evidence", TEXT, "JSON array of {kind, detail}", required=True),
+    ),
+    key=("incident_id", "group_id"),
+)
+
+INCIDENT_ATTRIBUTIONS = Table(
+    "incident_attributions",
+    Schema.INFERENCES,
+    "One share of an incident's mass; the weights of an incident sum to one.",
+    (
+        _column("incident_id", TEXT, "-> incidents", required=True),
+        _column("rank", INT32, "1 for the heaviest", required=True),
+        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("repository", TEXT, "of the change; null unless candidate = change"),
+        _column("sha", TEXT, "-> changes; null unless candidate = change"),
+        _column("weight", REAL, "0..1, rounded to 6 decimals", required=True),
+        _column("group_id", TEXT, "failure group that gave most of it; null when none"),
+        _column("evidence", TEXT, "JSON array of {kind, log_lr, detail, facts}", required=True),
+        _column("algorithm_version", TEXT, "version of the weights", required=True),
+    ),
+    key=("incident_id", "rank"),
+)
+
+INCIDENT_STATES = Table(
+    "incident_states",
+    Schema.INFERENCES,
+    "One incident as of the correlation: its events folded, duplicates pointed at the first, category decided.",
+    (
+        _column("incident_id", TEXT, "source:external_id", required=True),
+        _column("source", TEXT, "generic | pagerduty", required=True),
+        _column("external_id", TEXT, "the sender's id", required=True),
+        _column("title", TEXT, "newest title", required=True),
+        _column("service", TEXT, "newest service"),
+        _column("environment", TEXT, "newest environment"),
+        _column("severity", TEXT, "newest severity"),
+        _column("opened_at", TIME, "UTC", required=True),
+        _column("resolved_at", TIME, "UTC; null while open"),
+        _column("status", TEXT, "open | resolved", required=True),
+        _column("duplicate_of", TEXT, "incident_id of the first of its kind; null when it is the first"),
+        _column("is_false_alarm", BOOL, "nothing failed, or people said so", required=True),
+        _column("category", TEXT, "FailureCategory", required=True),
+        _column("category_reason", TEXT, "what decided it", required=True),
+        _column(
+            "detection_delay_s", REAL, "opened_at - first failing span, seconds; null when no group is linked"
+        ),
+        _column("url", TEXT, "as sent"),
+        _column("labels", TEXT, "JSON object"),
+    ),
+    key=("incident_id",),
+)
+
+CHANGE_OUTCOMES = Table(
+    "change_outcomes",
+    Schema.INFERENCES,
+    "One share of one outcome: who may have caused it. The weights of one (kind, outcome_id) sum to one.",
+    (
+        _column("kind", TEXT, "incident | failure_group | rollback | revert | hotfix", required=True),
+        _column(
+            "outcome_id",
+            TEXT,
+            "incident_id, group_id, deployment key, or sha of the revert or hotfix",
+            required=True,
+        ),
+        _column("rank", INT32, "1 for the heaviest", required=True),
+        _column("occurred_at", TIME, "UTC", required=True),
+        _column("service", TEXT, "'' when it has none", required=True),
+        _column("category", TEXT, "FailureCategory; 'unknown' where it has none", required=True),
+        _column("severity", TEXT, "of an incident; null otherwise"),
+        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("repository", TEXT, "of the change; null unless candidate = change"),
+        _column("sha", TEXT, "-> changes; null unless candidate = change"),
+        _column("weight", REAL, "0..1", required=True),
+    ),
+    key=("kind", "outcome_id", "rank"),
+)
+
+DEPLOYMENT_OUTCOMES = Table(
+    "deployment_outcomes",
+    Schema.INFERENCES,
+    "One production deployment and whether it needed immediate intervention (DORA).",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("deployed_at", TIME, "UTC", required=True),
+        _column("deployment_id", TEXT, "-> deployments; null when only spans tell"),
+        _column("sha", TEXT, "revision; null when unknown"),
+        _column("is_rollback", BOOL, "puts an older revision back", required=True),
+        _column(
+            "is_failed",
+            BOOL,
+            "followed by a rollback, a hotfix or an incident that links to its range",
+            required=True,
+        ),
+        _column("is_unplanned", BOOL, "made to mend an incident: a rollback or a hotfix", required=True),
+        _column(
+            "recovered_at",
+            TIME,
+            "next deployment that mended it, or the incident's end; null when none or not failed",
+        ),
+        _column("change_count", INT, "changes that it carried first", required=True),
+        _column(
+            "lead_time_s",
+            REAL,
+            "median of deployed_at - landed_at over those changes, seconds; null when none",
+        ),
+    ),
+    key=("service", "environment", "deployed_at"),
+)
+
+CORRELATION_RUNS = Table(
+    "correlation_runs",
+    Schema.INFERENCES,
+    "The last correlation: what it read, under which rules, and the digest of what it wrote.",
+    (
+        _column("as_of", TIME, "facts that occurred until then, UTC", required=True),
+        _column("facts_digest", TEXT, "SHA-256 over what it read", required=True),
+        _column(
+            "rules", TEXT, "JSON: versions of catalogue, fingerprint, categories, weights", required=True
+        ),
+        _column("inferences_digest", TEXT, "SHA-256 over every other inference table", required=True),
+    ),
+    key=("as_of",),
+)
+
+# --- ledger ---------------------------------------------------------------------------------------
+
+TOKENS = Table(
+    "tokens",
+    Schema.LEDGER,
+    "One bearer token, as a hash.",
+    (
+        _column("token_id", TEXT, "8 hex digits, the public part", required=True),
+        _column("name", TEXT, "for people", required=True),
+        _column("scope", TEXT, "admin | read | intake | ingest", required=True),
+        _column("secret_sha256", TEXT, "hex", required=True),
+        _column("created_at", TIME, "UTC", required=True),
+        _column("expires_at", TIME, "UTC; null: never"),
+        _column("revoked_at", TIME, "UTC"),
+        _column("last_used_at", TIME, "UTC, to the hour"),
+    ),
+    key=("token_id",),
+)
+
+AUDIT = Table(
+    "audit",
+    Schema.LEDGER,
+    "Who changed what through the API or the command line. Never a secret.",
+    (
+        _column("happened_at", TIME, "UTC", required=True),
+        _column("token_id", TEXT, "-> tokens; 'local' for the command line without a server", required=True),
+        _column("action", TEXT, "verb", required=True),
+        _column("object", TEXT, "what it was done to", required=True),
+        _column("request_id", TEXT, "of the HTTP request"),
+    ),
+)
+
+VERDICTS = Table(
+    "verdicts",
+    Schema.LEDGER,
+    "What a person decided about an incident; the newest wins, the machine's answer is kept beside it.",
+    (
+        _column("incident_id", TEXT, "-> incident_states", required=True),
+        _column("decided_at", TIME, "UTC", required=True),
+        _column("candidate", TEXT, "change | no_change", required=True),
+        _column("sha", TEXT, "full hex; null unless candidate = change"),
+        _column("token_id", TEXT, "-> tokens", required=True),
+        _column("reason", TEXT, "text"),
+    ),
+    key=("incident_id", "decided_at"),
+)
+
+REPORTS = Table(
+    "reports",
+    Schema.LEDGER,
+    "One revision of one weekly report, as published. Never rewritten.",
+    (
+        _column("week", TEXT, "ISO week, e.g. 2026-W47", required=True),
+        _column("revision", INT32, "1 for the first", required=True),
+        _column("published_at", TIME, "UTC", required=True),
+        _column("digest", TEXT, "SHA-256 of document", required=True),
+        _column("document", TEXT, "the report as JSON", required=True),
+    ),
+    key=("week", "revision"),
+)
+
+REPORT_RUNS = Table(
+    "report_runs",
+    Schema.LEDGER,
+    "Guard: one scheduled report per period, whoever fires it.",
+    (
+        _column("kind", TEXT, "weekly", required=True),
+        _column("period", TEXT, "ISO week", required=True),
+        _column("run_at", TIME, "UTC", required=True),
+    ),
+    key=("kind", "period"),
+)
+
+ALL: tuple[Table, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Table))
+"""Every table, in the order of declaration."""
+
+
+def of(schema: Schema) -> tuple[Table, ...]:
+    """The tables of one schema, in the order of declaration."""
+    return tuple(t for t in ALL if t.schema is schema)

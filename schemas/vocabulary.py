@@ -1,0 +1,241 @@
+"""The closed sets of the domain, and every telemetry attribute key that we read.
+
+Keys are spelled as the OpenTelemetry semantic conventions spell them; a literal ``"exception.type"`` in
+another file is a fault. Old names fold into current ones through :data:`RENAMED_KEYS`, the one table of names.
+Source: OpenTelemetry semantic conventions 1.44 (registry and deprecated registry); DORA; git.
+"""
+
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """Who wrote a commit (first four) or a change (all five). ``unknown`` is never ``human``."""
+
+    AI = "ai"
+    MIXED = "mixed"
+    HUMAN = "human"
+    AUTOMATION = "automation"
+    UNKNOWN = "unknown"
+
+
+class Role(StrEnum):
+    """What the AI tool did for a commit; the last three never make a change ai."""
+
+    AUTHOR = "author"
+    COAUTHOR = "coauthor"
+    ASSIST = "assist"
+    SUGGESTION = "suggestion"
+    MESSAGE_ONLY = "message_only"
+    REVIEW_ONLY = "review_only"
+    NONE = "none"
+
+
+class Confidence(StrEnum):
+    """A: identity or structured trailer. B: declared in text. C: weak, listed as evidence only."""
+
+    A = "A"
+    B = "B"
+    C = "C"
+
+
+class ChangeKind(StrEnum):
+    """What a change is for; the first rule that fires decides (``correlator/changes.py``)."""
+
+    FEATURE = "feature"
+    FIX = "fix"
+    REVERT = "revert"
+    FORMATTER = "formatter"
+    DEPENDENCY = "dependency"
+    LOCKFILE = "lockfile"
+    DOCS = "docs"
+    CONFIGURATION = "configuration"
+
+
+class MergeMethod(StrEnum):
+    """How a change landed on the mainline."""
+
+    MERGE = "merge"
+    SQUASH = "squash"
+    DIRECT = "direct"
+
+
+class FailureCategory(StrEnum):
+    """How a change fails. The first four are the study's, the rest complete them; ``unknown`` is a legal answer."""
+
+    INTEGRATION = "integration"
+    COMPLIANCE_GOVERNANCE = "compliance_governance"
+    DATA_INTEGRITY = "data_integrity"
+    SECURITY = "security"
+    RESOURCE_PERFORMANCE = "resource_performance"
+    LOGIC_UNHANDLED = "logic_unhandled"
+    CONFIGURATION_DEPLOY = "configuration_deploy"
+    DEPENDENCY_INFRASTRUCTURE = "dependency_infrastructure"
+    UNKNOWN = "unknown"
+
+
+class Candidate(StrEnum):
+    """What one share of an attribution is given to. The shares of one incident sum to one."""
+
+    CHANGE = "change"
+    NO_CHANGE = "no_change"
+    UNATTRIBUTED = "unattributed"
+
+
+class EvidenceKind(StrEnum):
+    """Why a change is suspected; the weights stand in ``correlator/weights.toml``. The AI tag is never one."""
+
+    NAMED_BY_INCIDENT = "named_by_incident"
+    NAMED_BY_FIX = "named_by_fix"
+    REVERTED_AFTER = "reverted_after"
+    ROLLED_BACK_AFTER = "rolled_back_after"
+    BLAMED_LINE = "blamed_line"
+    CHANGED_FUNCTION = "changed_function"
+    CHANGED_FILE = "changed_file"
+    CHANGED_ROUTE_FILE = "changed_route_file"
+    CHANGED_CONFIGURATION = "changed_configuration"
+    CHANGED_TOKEN = "changed_token"  # noqa: S105
+    ONLY_THIS_REVISION_FAILS = "only_this_revision_fails"
+    FIRST_SEEN = "first_seen"
+    CHANGE_POINT = "change_point"
+    OLDER_THAN_RANGE = "older_than_range"
+    UNTOUCHED = "untouched"
+    DEPENDENCY_DOWN = "dependency_down"
+    CALLER_GARBAGE = "caller_garbage"
+    ALL_REVISIONS_FAIL = "all_revisions_fail"
+    PREDATES_RANGE = "predates_range"
+    FAR_FROM_DEPLOYMENT = "far_from_deployment"
+    FALSE_ALARM = "false_alarm"
+
+
+class IncidentEvent(StrEnum):
+    OPENED = "opened"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+
+
+class DeploymentType(StrEnum):
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+class OutcomeKind(StrEnum):
+    """What can happen to a change within its follow-up window (14 days)."""
+
+    INCIDENT = "incident"
+    FAILURE_GROUP = "failure_group"
+    ROLLBACK = "rollback"
+    REVERT = "revert"
+    HOTFIX = "hotfix"
+
+
+class ExceptionSource(StrEnum):
+    SPAN_EVENT = "span_event"
+    LOG_RECORD = "log_record"
+
+
+class TokenScope(StrEnum):
+    """What a bearer token may do. ``admin`` includes the others."""
+
+    ADMIN = "admin"
+    READ = "read"
+    INTAKE = "intake"
+    INGEST = "ingest"
+
+
+class Caveat(StrEnum):
+    """Codes that qualify a figure; METRICS.md explains each."""
+
+    SMALL_N = "small_n"
+    ZERO_CELL = "zero_cell"
+    OPEN_UPPER = "open_upper"
+    IMMATURE_EXCLUDED = "immature_excluded"
+    LOW_TAG_COVERAGE = "low_tag_coverage"
+    HIGH_UNKNOWN = "high_unknown"
+    LOW_OVERLAP = "low_overlap"
+    HIGH_UNATTRIBUTED = "high_unattributed"
+    UNCALIBRATED_WEIGHTS = "uncalibrated_weights"
+    OVERDISPERSED = "overdispersed"
+    MULTIPLE_COMPARISONS = "multiple_comparisons"
+    SAMPLED_TRACES = "sampled_traces"
+    ASSUMED_HUMAN = "assumed_human"
+    UNEQUAL_DETECTION = "unequal_detection"
+
+
+class SpanKind:
+    """OTLP ``Span.SpanKind``: an open enum, kept as int32."""
+
+    INTERNAL = 1
+    SERVER = 2
+    CLIENT = 3
+    PRODUCER = 4
+    CONSUMER = 5
+
+
+class StatusCode:
+    """OTLP ``Status.StatusCode``: an open enum, kept as int32."""
+
+    UNSET = 0
+    OK = 1
+    ERROR = 2
+
+
+# --- resource attributes ------------------------------------------------------------------------
+SERVICE_NAME = "service.name"
+SERVICE_NAMESPACE = "service.namespace"
+SERVICE_VERSION = "service.version"
+SERVICE_INSTANCE_ID = "service.instance.id"
+DEPLOYMENT_ENVIRONMENT_NAME = "deployment.environment.name"
+VCS_REF_HEAD_REVISION = "vcs.ref.head.revision"
+VCS_REPOSITORY_URL_FULL = "vcs.repository.url.full"
+TELEMETRY_SDK_LANGUAGE = "telemetry.sdk.language"
+
+# --- exceptions and errors ----------------------------------------------------------------------
+EVENT_EXCEPTION = "exception"
+EXCEPTION_TYPE = "exception.type"
+EXCEPTION_MESSAGE = "exception.message"
+EXCEPTION_STACKTRACE = "exception.stacktrace"
+EXCEPTION_ESCAPED = "exception.escaped"
+ERROR_TYPE = "error.type"
+
+# --- span attributes with a column of their own ---------------------------------------------------
+HTTP_REQUEST_METHOD = "http.request.method"
+HTTP_ROUTE = "http.route"
+HTTP_RESPONSE_STATUS_CODE = "http.response.status_code"
+URL_PATH = "url.path"
+SERVER_ADDRESS = "server.address"
+SERVER_PORT = "server.port"
+DB_SYSTEM_NAME = "db.system.name"
+DB_COLLECTION_NAME = "db.collection.name"
+DB_OPERATION_NAME = "db.operation.name"
+DB_QUERY_TEXT = "db.query.text"
+DB_RESPONSE_STATUS_CODE = "db.response.status_code"
+RPC_SYSTEM = "rpc.system"
+RPC_SERVICE = "rpc.service"
+RPC_METHOD = "rpc.method"
+RPC_GRPC_STATUS_CODE = "rpc.grpc.status_code"
+MESSAGING_SYSTEM = "messaging.system"
+MESSAGING_DESTINATION_NAME = "messaging.destination.name"
+CODE_FUNCTION_NAME = "code.function.name"
+CODE_FILE_PATH = "code.file.path"
+CODE_LINE_NUMBER = "code.line.number"
+
+RENAMED_KEYS: dict[str, str] = {
+    "deployment.environment": DEPLOYMENT_ENVIRONMENT_NAME,
+    "vcs.repository.ref.revision": VCS_REF_HEAD_REVISION,
+    "http.method": HTTP_REQUEST_METHOD,
+    "http.status_code": HTTP_RESPONSE_STATUS_CODE,
+    "http.target": URL_PATH,
+    "net.peer.name": SERVER_ADDRESS,
+    "net.peer.port": SERVER_PORT,
+    "db.system": DB_SYSTEM_NAME,
+    "db.sql.table": DB_COLLECTION_NAME,
+    "db.operation": DB_OPERATION_NAME,
+    "db.statement": DB_QUERY_TEXT,
+    "rpc.system.name": RPC_SYSTEM,
+    "rpc.status_code": RPC_GRPC_STATUS_CODE,
+    "messaging.destination": MESSAGING_DESTINATION_NAME,
+    "code.function": CODE_FUNCTION_NAME,
+    "code.filepath": CODE_FILE_PATH,
+    "code.lineno": CODE_LINE_NUMBER,
+}
+"""Deprecated key -> current key. A span that carries both keeps the current one in the column."""
