@@ -1,0 +1,43 @@
+# The verbs of the house. `make` alone says what there is.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: help install demo test lint bench lock clean
+
+help: ## what can be done here
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+$(BIN)/.installed: requirements/dev.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Python >= 3.11 is needed: apt-get install -y git make python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python >= 3.11 is needed, $(PYTHON) is older: make install PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "the venv module is needed: apt-get install -y python3-venv"; exit 1; }
+	@started=$$(date +%s); \
+	echo "installing into $(VENV) (locked, with hashes)"; \
+	$(PYTHON) -m venv $(VENV) && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt && \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . && \
+	touch $@ && echo "installed in $$(( $$(date +%s) - started )) s"
+
+install: $(BIN)/.installed ## everything that is needed, into .venv
+
+demo: $(BIN)/.installed ## a small real company, its failures, and the answer beside the truth (ARGS=--large for a decided ratio)
+	@$(BIN)/python -m demo $(ARGS)
+
+test: $(BIN)/.installed ## the test suite
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(BIN)/.installed ## style, types, and the rooms' contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
+	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
+
+lock: $(BIN)/.installed ## rebuild requirements/*.txt from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header -c requirements/runtime.txt pyproject.toml --group dev -o requirements/dev.txt
+
+clean: ## remove what install and demo made
+	rm -rf $(VENV) .demo
