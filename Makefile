@@ -38,6 +38,7 @@ bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: test
 lock: $(BIN)/.installed ## rebuild requirements/*.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header -c requirements/runtime.txt pyproject.toml --group dev -o requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --group build -o requirements/build.txt
 
 clean: ## remove what install and demo made
 	rm -rf $(VENV) .demo
