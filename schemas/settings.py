@@ -30,8 +30,11 @@ class RepositorySettings(BaseModel):
 class ServiceSettings(BaseModel):
     """Where the code of one service lives, stated in ``[services.NAME]``."""
 
-    repository: str
+    repository: str | None = None
     path: str = ""
+    sampling_ratio: float | None = Field(
+        default=None, gt=0, le=1, description="share of its traces that it sends"
+    )
 
 
 class Settings(BaseSettings):
@@ -76,6 +79,9 @@ class Settings(BaseSettings):
     blame_timeout_s: float = Field(10.0, gt=0, description="one blame call; beyond: unknown")
     note_bytes_max: int = Field(262_144, gt=0, description="one git-ai note; the rest is cut")
 
+    sampling_ratio: float | None = Field(
+        default=None, gt=0, le=1, description="share of traces that services send; None: unknown"
+    )
     followup_days: int = Field(14, gt=0, description="window in which an outcome counts against a change")
     rework_days: int = Field(30, gt=0)
 

@@ -207,10 +207,7 @@ def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Mappings as an Arrow table with the columns and types of ``table``; absent columns are null."""
     listed = list(rows)
     arrays = [
-        pa.array(
-            [_naive(row.get(c.name)) for row in listed],
-            type=c.type.arrow if c.type is not tables.TRACE_ID else pa.string(),
-        )
+        pa.array([_naive(row.get(c.name)) for row in listed], type=_buildable(c.type.arrow))
         for c in table.columns
     ]
     return pa.table(dict(zip(table.column_names, arrays, strict=True)))
@@ -226,6 +223,30 @@ def aware_rows(batch: pa.Table) -> list[Row]:
     ]
     listed: list[Row] = batch.cast(pa.schema(zoned), safe=False).to_pylist()
     return listed
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """``type_`` with text in place of UUIDs, which pyarrow cannot build from Python values; DuckDB casts them."""
+    if type_ == pa.uuid():
+        return pa.string()
+    if pa.types.is_list(type_):
+        return pa.list_(_plain(type_.value_type))
+    if pa.types.is_struct(type_):
+        return pa.struct([pa.field(field.name, _plain(field.type)) for field in type_])
+    return type_
+
+
+def _buildable(type_: pa.DataType) -> pa.DataType:
+    """``type_`` with ids as text: Arrow builds no UUID array from Python values, and DuckDB casts text on insert."""
+    if isinstance(type_, pa.UuidType):
+        return pa.string()
+    if pa.types.is_struct(type_):
+        return pa.struct([pa.field(f.name, _buildable(f.type)) for f in type_])
+    if pa.types.is_map(type_):
+        return type_
+    if pa.types.is_list(type_):
+        return pa.list_(_buildable(type_.value_type))
+    return type_
 
 
 def _naive(value: Any) -> Any:

@@ -104,7 +104,9 @@ class EvidenceKind(StrEnum):
     ALL_REVISIONS_FAIL = "all_revisions_fail"
     PREDATES_RANGE = "predates_range"
     FAR_FROM_DEPLOYMENT = "far_from_deployment"
+    ENDED_WITHOUT_DEPLOYMENT = "ended_without_deployment"
     FALSE_ALARM = "false_alarm"
+    HUMAN_VERDICT = "human_verdict"
 
 
 class IncidentEvent(StrEnum):

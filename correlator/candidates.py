@@ -1,0 +1,139 @@
+"""Which changes may be behind a failure group, and how the prior mass of all changes is shared among them.
+
+First the deployed range of the failing service (previous revision .. running revision at the onset), then its older
+ranges, each deployment back at a lower share, then the ranges of the services that the failing span calls, then
+whatever blame names outside all of these. Source: DESIGN "Suspects"; numbers in ``weights.toml``.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.mainlines import Mainline
+from correlator.revisions import Timeline, touches
+from correlator.weights import Weights
+from schemas.vocabulary import ChangeKind
+
+Row = Mapping[str, Any]
+
+SELDOM_KINDS = frozenset({ChangeKind.DOCS, ChangeKind.FORMATTER})
+SIZELESS_KINDS = frozenset({ChangeKind.CONFIGURATION, ChangeKind.DEPENDENCY, ChangeKind.LOCKFILE})
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One candidate: a change, the deployment that carried it, and its share of the prior, any positive number.
+
+    ``steps_back`` counts deployments between the one that carried it and the onset: 0 is the onset's own range.
+    """
+
+    change: Row
+    share: float
+    steps_back: int
+    service: str
+    is_callee: bool
+    deployed_at: datetime | None
+
+    @property
+    def is_in_range(self) -> bool:
+        return self.steps_back == 0
+
+
+def listed(
+    group: FailureGroup,
+    *,
+    callees: Sequence[str],
+    timeline: Timeline,
+    mainlines: Mapping[str, Mainline],
+    services: Mapping[str, ServiceCode],
+    paths_of: Mapping[tuple[str, str], Sequence[str]],
+    weights: Weights,
+) -> list[Listed]:
+    """Candidates of ``group``, each change once at its highest share, ordered by sha.
+
+    Args:
+        callees: services below the root-cause span in the sample trace.
+        paths_of: (repository, change sha) -> paths it touches.
+    """
+    row = group.row
+    found: dict[str, Listed] = {}
+    own = [row["service"]]
+    for service in [*own, *(s for s in callees if s != row["service"])]:
+        ranges = _of_service(
+            service,
+            row,
+            is_callee=service != row["service"],
+            timeline=timeline,
+            mainlines=mainlines,
+            services=services,
+            paths_of=paths_of,
+            weights=weights,
+        )
+        for candidate in ranges:
+            known = found.get(candidate.change["sha"])
+            if known is None or candidate.share > known.share:
+                found[candidate.change["sha"]] = candidate
+    mainline = mainlines.get(row["repository"] or "")
+    for frame in group.frames:
+        sha = frame["blamed_change"]
+        change = mainline.change(sha) if mainline and sha else None
+        if change is not None and sha not in found:
+            share = _share(change, weights) * weights.prior["older_range_decay"] ** (
+                weights.prior["older_ranges_max"] + 1
+            )
+            found[sha] = Listed(change, share, -1, row["service"], False, None)
+    return [found[sha] for sha in sorted(found)]
+
+
+def _of_service(
+    service: str,
+    row: Row,
+    *,
+    is_callee: bool,
+    timeline: Timeline,
+    mainlines: Mapping[str, Mainline],
+    services: Mapping[str, ServiceCode],
+    paths_of: Mapping[tuple[str, str], Sequence[str]],
+    weights: Weights,
+) -> list[Listed]:
+    intervals = timeline.of(service, row["environment"])
+    newest = timeline.index_at(service, row["environment"], row["first_seen_at"])
+    code = services.get(service, ServiceCode(None))
+    mainline = mainlines.get(code.repository or "")
+    if newest is None or mainline is None or code.repository is None:
+        return []
+    others = sorted({s.path for s in services.values() if s.repository == code.repository})
+    oldest = row["first_seen_at"] - timedelta(days=weights.prior["older_days_max"])
+    candidates: list[Listed] = []
+    for steps_back, index in enumerate(range(newest, -1, -1)):
+        interval = intervals[index]
+        is_too_old = interval["started_at"] < oldest or steps_back > weights.prior["older_ranges_max"]
+        if steps_back and is_too_old:
+            break
+        new, old = interval["sha"], interval["previous_sha"]
+        until = mainline.position(new) if new else None
+        after = mainline.position(old) if old else None
+        if until is not None and after is not None and after < until:
+            decay = weights.prior["older_range_decay"] ** steps_back
+            factor = decay * (weights.prior["callee_share"] if is_callee else 1.0)
+            for change in mainline.between(after, until):
+                paths = paths_of.get((code.repository, change["sha"]), ())
+                if touches(paths, code.path, others):
+                    share = _share(change, weights) * factor
+                    candidates.append(
+                        Listed(change, share, steps_back, service, is_callee, interval["started_at"])
+                    )
+    return candidates
+
+
+def _share(change: Row, weights: Weights) -> float:
+    """Prior share by size; what cannot fail at run time gets a token share."""
+    kind = change["kind"]
+    if kind in SELDOM_KINDS:
+        return weights.prior["docs_or_test"]
+    lines = min(change["lines_added"] + change["lines_deleted"], weights.prior["size_lines_max"])
+    if lines == 0 and kind not in SIZELESS_KINDS:
+        return weights.prior["docs_or_test"]
+    return float(max(lines, 1) ** weights.prior["size_exponent"])

@@ -1,0 +1,108 @@
+"""What surrounds a failure group: traffic, the deployment that began and ended it, later reverts and fixes.
+
+Built once per correlation from the timeline, the operations' hours and the mainlines. Pure.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from correlator.candidates import Listed
+from correlator.evidence import Circumstances, Traffic
+from correlator.failure_groups import FailureGroup
+from correlator.mainlines import Mainline
+from correlator.revisions import Timeline
+
+Row = Mapping[str, Any]
+
+
+def traffic_by_operation(
+    hours: Iterable[Row], *, sha_of: Callable[[str, str | None], str | None], timeline: Timeline
+) -> dict[tuple[str, str, str], Traffic]:
+    """(service, environment, operation) -> its requests by hour.
+
+    Args:
+        hours: rows of ``operation_hours.sql``.
+        sha_of: (service, revision text) -> full sha or None.
+    """
+    grouped: dict[tuple[str, str, str], list[tuple[datetime, str | None, int]]] = defaultdict(list)
+    for row in hours:
+        sha = sha_of(row["service"], row["revision"])
+        if sha is None:
+            running = timeline.at(row["service"], row["environment"], row["first_seen_at"])
+            sha = running["sha"] if running else None
+        key = (row["service"], row["environment"], row["operation"])
+        grouped[key].append((row["hour_at"], sha, int(row["span_count"])))
+    return {
+        key: Traffic(tuple(sorted(found, key=lambda h: (h[0], h[1] or "")))) for key, found in grouped.items()
+    }
+
+
+def around(
+    group: FailureGroup,
+    candidates: Sequence[Listed],
+    *,
+    traffic: Mapping[tuple[str, str, str], Traffic],
+    timeline: Timeline,
+    mainline: Mainline | None,
+    landed_or_deployed: Mapping[str, datetime],
+    callees: Sequence[str],
+    route_paths: frozenset[str],
+    named: frozenset[str],
+    as_of: datetime,
+    is_sampling_known: bool,
+) -> Circumstances:
+    """The circumstances of one group.
+
+    Args:
+        landed_or_deployed: change sha -> when it was first deployed, or landed when that is unknown.
+    """
+    row = group.row
+    service, environment = row["service"], row["environment"]
+    ours = traffic.get((service, environment, row["operation"]), Traffic())
+    reverters: dict[str, tuple[str, datetime]] = {}
+    fixers: dict[str, tuple[str, datetime]] = {}
+    shas = {candidate.change["sha"] for candidate in candidates}
+    for change in mainline.changes if mainline else ():
+        if change["landed_at"] <= row["first_seen_at"]:
+            continue
+        at = landed_or_deployed.get(change["sha"], change["landed_at"])
+        for victims, links in ((change["reverts"], reverters), (change["fixes"], fixers)):
+            for victim in victims:
+                if victim in shas:
+                    links.setdefault(victim, (change["sha"], at))
+    callee_starts = [
+        running["started_at"]
+        for callee in callees
+        if (running := timeline.at(callee, environment, row["first_seen_at"])) is not None
+    ]
+    return Circumstances(
+        traffic=ours,
+        onset_interval=timeline.at(service, environment, row["first_seen_at"]),
+        ended_by=_ended_by(group, ours, timeline),
+        callee_deployed_at=max(callee_starts, default=None),
+        as_of=as_of,
+        is_sampling_known=is_sampling_known,
+        reverters=reverters,
+        fixers=fixers,
+        route_paths=route_paths,
+        named=named,
+    )
+
+
+def _ended_by(group: FailureGroup, traffic: Traffic, timeline: Timeline) -> Row | None:
+    """The deployment after which the failure was not seen again, if it was still failing until then."""
+    row = group.row
+    intervals = timeline.of(row["service"], row["environment"])
+    index = timeline.index_at(row["service"], row["environment"], row["last_seen_at"])
+    if index is None or index + 1 >= len(intervals):
+        return None
+    following = intervals[index + 1]
+    hour = row["last_seen_at"].replace(minute=0, second=0, microsecond=0)
+    during = traffic.count(
+        since=row["first_seen_at"].replace(minute=0, second=0, microsecond=0), until=hour + timedelta(hours=1)
+    )
+    silent = traffic.count(since=hour + timedelta(hours=1), until=following["started_at"])
+    rate = min(row["failing_trace_count"] / during, 1.0) if during else 1.0
+    return None if rate * silent >= 3 else following

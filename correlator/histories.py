@@ -1,0 +1,113 @@
+"""What one repository's history says: who wrote each commit and change, who owns which line, what was reworked. Pure.
+
+Costs the most of a correlation and changes least: the caller keeps a :class:`History` until its key changes.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from correlator import changes, ownership, provenance
+from schemas.records import Commit, CommitSha, ProvenanceVerdict, RepositoryName
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class GitFacts:
+    """The facts of one repository. Tables have the columns of their fact tables; rows of the mainline are cut at the
+    time asked for, and so are the others by it."""
+
+    repository: Row
+    commits: Sequence[Row]
+    notes: Mapping[str, str]
+    mainline: pa.Table
+    change_paths: pa.Table
+    hunks: pa.Table
+    change_requests: Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Rows of the repository's inference tables, and what other steps ask of it."""
+
+    repository: str
+    provenance: Sequence[dict[str, Any]]
+    changes: Sequence[dict[str, Any]]
+    death_edges: pa.Table
+    lines_written: pa.Table
+    authors: Mapping[str, str]
+    paths_of: Mapping[str, Sequence[str]]
+
+
+def infer(facts: GitFacts) -> History:
+    """Everything that git alone tells of one repository and that does not age."""
+    name = RepositoryName(facts.repository["repository"])
+    policy = provenance.Policy(
+        assume_unmarked_from=facts.repository["assume_unmarked_from"]
+        if facts.repository["assume_unmarked"] == "human"
+        else None
+    )
+    verdicts = {
+        row["sha"]: provenance.detect(_commit(name, row, facts.notes.get(row["sha"])), policy)
+        for row in facts.commits
+    }
+    owned = ownership.advance(facts.mainline, facts.change_paths, facts.hunks)
+    landed = changes.build(
+        commits=facts.commits,
+        mainline=facts.mainline,
+        change_paths=facts.change_paths,
+        hunks=facts.hunks,
+        change_requests=facts.change_requests,
+        verdicts=verdicts,
+    )
+    paths_of: dict[str, list[str]] = {}
+    for sha, path in zip(
+        facts.change_paths["sha"].to_pylist(), facts.change_paths["path"].to_pylist(), strict=True
+    ):
+        paths_of.setdefault(sha, []).append(path)
+    return History(
+        repository=name,
+        provenance=[_provenance_row(name, sha, verdicts[sha]) for sha in sorted(verdicts)],
+        changes=landed,
+        death_edges=owned.death_edges,
+        lines_written=owned.lines_written,
+        authors={row["sha"]: row["author_email"].lower() for row in facts.commits},
+        paths_of={sha: sorted(paths) for sha, paths in paths_of.items()},
+    )
+
+
+def _commit(repository: RepositoryName, row: Row, note: str | None) -> Commit:
+    return Commit(
+        repository=repository,
+        sha=CommitSha(row["sha"]),
+        parents=tuple(CommitSha(parent) for parent in row["parents"]),
+        author_name=row["author_name"],
+        author_email=row["author_email"],
+        committer_name=row["committer_name"],
+        committer_email=row["committer_email"],
+        authored_at=row["authored_at"],
+        committed_at=row["committed_at"],
+        message=row["message"],
+        note=note,
+    )
+
+
+def _provenance_row(repository: str, sha: str, verdict: ProvenanceVerdict) -> dict[str, Any]:
+    return {
+        "repository": repository,
+        "sha": sha,
+        "origin": str(verdict.origin),
+        "role": str(verdict.role),
+        "tools": list(verdict.tools),
+        "models": list(verdict.models),
+        "confidence": str(verdict.confidence) if verdict.confidence else None,
+        "basis": verdict.basis,
+        "conflict": verdict.conflict,
+        "evidence": json.dumps([asdict(piece) for piece in verdict.evidence], ensure_ascii=False),
+        "ai_lines": json.dumps([asdict(lines) for lines in verdict.ai_lines], ensure_ascii=False),
+        "catalogue_version": verdict.catalogue_version,
+    }

@@ -1,0 +1,123 @@
+"""One incident's answer: its suspects from the groups that explain it, its category, and whether anything failed at all.
+
+Later truth re-weights: what the incident names, and what a person decided. The machine's evidence stays beside it.
+Source: DESIGN "Incident links"; section 8 "Masses".
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from correlator import categories, suspects
+from correlator.failure_groups import FailureGroup
+from correlator.incident_links import Link
+from correlator.weights import Weights
+from schemas.records import CommitSha, Suspect, SuspectEvidence
+from schemas.vocabulary import Candidate, EvidenceKind, FailureCategory
+
+Row = Mapping[str, Any]
+
+FALSE_ALARM_MASS = 0.9
+"""Mass of ``no_change`` when nothing failed in a watched service; the rest says that we may not see everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What we say of one incident: a row of ``incident_states`` and its suspects, whose weights sum to one."""
+
+    state: dict[str, Any]
+    suspects: tuple[Suspect, ...]
+    main_group: str | None
+
+
+def answer(
+    state: Row,
+    links: Sequence[Link],
+    *,
+    groups: Mapping[str, FailureGroup],
+    group_suspects: Mapping[str, Sequence[Suspect]],
+    duplicate_of: str | None,
+    is_watched: bool,
+    verdict: Row | None,
+    weights: Weights,
+) -> Answer:
+    """Fold the linked groups' suspects into the incident's.
+
+    Args:
+        links: of this incident, heaviest first.
+        is_watched: its service sent spans around the incident, so that a failure would have been seen.
+        verdict: newest row of ``verdicts`` for it, or None.
+    """
+    is_false = bool(state["is_declared_false"]) or (not links and is_watched)
+    if is_false:
+        text = (
+            "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"
+        )
+        piece = SuspectEvidence(
+            EvidenceKind.FALSE_ALARM, weights.log_ratio(EvidenceKind.NAMED_BY_INCIDENT), text
+        )
+        found = suspects.rounded(
+            [
+                Suspect(Candidate.NO_CHANGE, None, FALSE_ALARM_MASS, (piece,)),
+                Suspect(Candidate.UNATTRIBUTED, None, 1 - FALSE_ALARM_MASS),
+            ]
+        )
+    else:
+        found = suspects.mixed([(link.weight, group_suspects[link.group_id]) for link in links])
+    if verdict is not None:
+        found = _decided(verdict, found)
+    main = groups[links[0].group_id] if links else None
+    category, reason = _category(state, main)
+    delay = (state["opened_at"] - main.row["first_seen_at"]).total_seconds() if main else None
+    return Answer(
+        state={
+            **{k: state[k] for k in _STATE_COLUMNS if k in state},
+            "duplicate_of": duplicate_of,
+            "is_false_alarm": is_false,
+            "category": str(category),
+            "category_reason": reason,
+            "detection_delay_s": round(delay, 3) if delay is not None else None,
+        },
+        suspects=tuple(found),
+        main_group=main.row["group_id"] if main else None,
+    )
+
+
+_STATE_COLUMNS = (
+    "incident_id",
+    "source",
+    "external_id",
+    "title",
+    "service",
+    "environment",
+    "severity",
+    "opened_at",
+    "resolved_at",
+    "status",
+    "url",
+    "labels",
+)
+
+
+def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:
+    """A person's verdict takes all the mass; what the machine found stays as evidence."""
+    candidate = Candidate(verdict["candidate"])
+    sha = CommitSha(verdict["sha"]) if verdict["sha"] else None
+    known = next((s for s in found if s.candidate is candidate and s.sha == sha), None)
+    piece = SuspectEvidence(EvidenceKind.HUMAN_VERDICT, 9.0, verdict["reason"] or "decided by a person")
+    return suspects.rounded([Suspect(candidate, sha, 1.0, (piece, *(known.evidence if known else ())))])
+
+
+def _category(state: Row, main: FailureGroup | None) -> tuple[FailureCategory, str]:
+    """Labels and words of the incident decide what spans cannot show; else the failure's own category."""
+    labels = json.loads(state["labels"]) if state["labels"] else {}
+    said = categories.of_text(state["title"], labels, state["postmortem"] or "")
+    is_said = bool(said) and said[0].category is not FailureCategory.UNKNOWN
+    if is_said and said[0].category is FailureCategory.COMPLIANCE_GOVERNANCE:
+        return said[0].category, said[0].reason
+    if main is not None and main.categories[0].category is not FailureCategory.UNKNOWN:
+        return main.categories[0].category, main.categories[0].reason
+    if is_said:
+        return said[0].category, said[0].reason
+    return FailureCategory.UNKNOWN, "neither the failure nor the incident's text says how it failed"

@@ -1,0 +1,51 @@
+"""The mainline of a repository, to be asked by commit and by position. Holds no diff."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Mainline:
+    """Rows of ``changes`` of one repository, oldest first."""
+
+    changes: Sequence[Row]
+    _by_sha: dict[str, Row] = field(default_factory=dict)
+    _landing: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for change in self.changes:
+            self._by_sha[change["sha"]] = change
+            for commit in (*change["commits"], change["sha"]):
+                self._landing[commit] = change["sha"]
+
+    def change(self, sha: str) -> Row | None:
+        """The change whose mainline commit is ``sha``."""
+        return self._by_sha.get(sha)
+
+    def landing(self, sha: str) -> str | None:
+        """The change that any commit landed with; None when it never reached the mainline."""
+        return self._landing.get(sha)
+
+    def landings(self) -> Mapping[str, str]:
+        """Every commit that reached the mainline -> the change that it landed with."""
+        return self._landing
+
+    def position(self, sha: str) -> int | None:
+        """Position on the mainline of the change that ``sha`` landed with."""
+        landed = self._landing.get(sha)
+        return None if landed is None else int(self._by_sha[landed]["position"])
+
+    def between(self, after: int, until: int) -> Sequence[Row]:
+        """Changes at positions ``after`` + 1 .. ``until``, oldest first."""
+        return self.changes[after + 1 : until + 1]
+
+
+def by_repository(changes: Iterable[Row]) -> dict[str, Mainline]:
+    """One mainline per repository; positions of each are 0, 1, 2, ... without a gap."""
+    grouped: dict[str, list[Row]] = {}
+    for change in sorted(changes, key=lambda c: (c["repository"], c["position"])):
+        grouped.setdefault(change["repository"], []).append(change)
+    return {repository: Mainline(tuple(rows)) for repository, rows in grouped.items()}

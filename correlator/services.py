@@ -1,0 +1,133 @@
+"""Where each service's code lives, and what its telemetry lets us see. Pure.
+
+Order of trust: stated by the operator, `vcs.repository.url.full` of its spans, the settings file, its deployment
+events, and last where its stack frames resolve.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from correlator import frames
+from correlator.mappings import Mapper
+from schemas.records import CommitSha, RepositoryName, RepositoryPort
+from schemas.settings import ServiceSettings
+
+Row = Mapping[str, Any]
+
+WATCH_MARGIN = timedelta(hours=6)
+STACKS_MAX = 20
+"""Stacks per service that are tried against the trees: the first ones decide."""
+
+
+def place(
+    *,
+    stated: Iterable[Row],
+    settings: Mapping[str, ServiceSettings],
+    telemetry: Iterable[Row],
+    deployments: Iterable[Row],
+    known: Sequence[Row],
+    seen: Iterable[str],
+    causes: Sequence[Row],
+    port: RepositoryPort,
+) -> list[dict[str, Any]]:
+    """Rows of ``service_repositories``, one per service, ordered by name.
+
+    Args:
+        stated: rows of ``service_mappings``.
+        telemetry: (service, repository_url) pairs of resources.
+        known: rows of ``repositories`` with repository, url, source, head_sha.
+        seen: services that sent spans.
+        causes: rows of ``root_causes.sql``, for the stacks.
+    """
+    names = {row["repository"] for row in known}
+    by_url = {_bare(url): row["repository"] for row in known for url in (row["url"], row["source"]) if url}
+    found: dict[str, dict[str, Any]] = {}
+    for row in deployments:
+        if row["repository"] in names:
+            found[row["service"]] = _row(row["service"], row["repository"], "", "deployment")
+    for service, setting in settings.items():
+        if setting.repository in names:
+            found[service] = _row(service, setting.repository, setting.path, "settings")
+    for row in telemetry:
+        repository = by_url.get(_bare(row["repository_url"])) or _by_name(row["repository_url"], names)
+        if repository:
+            path = found[row["service"]]["path"] if row["service"] in found else ""
+            found[row["service"]] = _row(row["service"], repository, path, "telemetry")
+    for row in stated:
+        found[row["service"]] = _row(row["service"], row["repository"], row["path"], "stated")
+    for service in seen:
+        if service not in found:
+            repository = _by_frames(service, known, causes, port)
+            found[service] = _row(service, repository, "", "frames")
+    return [found[service] for service in sorted(found)]
+
+
+def _row(service: str, repository: str | None, path: str, basis: str) -> dict[str, Any]:
+    return {"service": service, "repository": repository, "path": path.strip("/"), "basis": basis}
+
+
+def _bare(url: str) -> str:
+    """A repository URL without scheme, user, ``.git`` and trailing slash: two spellings of one place are equal."""
+    text = url.split("://", 1)[-1].rsplit("@", 1)[-1].rstrip("/").removesuffix(".git")
+    return text.replace(":", "/").lower()
+
+
+def _by_name(url: str, names: set[str]) -> str | None:
+    """The repository whose ``owner/name`` ends the URL."""
+    bare = _bare(url)
+    fitting = sorted(name for name in names if bare == name.lower() or bare.endswith("/" + name.lower()))
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _by_frames(service: str, known: Sequence[Row], causes: Sequence[Row], port: RepositoryPort) -> str | None:
+    """The one repository in whose tree this service's frames resolve; None when several or none fit."""
+    stacks = {
+        (c["exception_stacktrace"], c["sdk_language"])
+        for c in causes
+        if c["service"] == service and c["exception_stacktrace"]
+    }
+    if not stacks:
+        return None
+    files = set()
+    for text, language in sorted(stacks, key=str)[:STACKS_MAX]:
+        parsed = frames.parse(text, language)
+        files |= {(f.file, f.module) for link in parsed.chain for f in link.frames} if parsed else set()
+    hits: dict[str, int] = defaultdict(int)
+    for row in known:
+        if row["head_sha"]:
+            mapper = Mapper(port.tree(RepositoryName(row["repository"]), CommitSha(row["head_sha"])))
+            hits[row["repository"]] = sum(1 for file, module in files if mapper.resolve(file, module))
+    fitting = [repository for repository, count in hits.items() if count]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def below(spans: Sequence[Row], trace_id: str, span_id: str, service: str) -> tuple[str, ...]:
+    """Services other than ``service`` among the descendants of one span, sorted.
+
+    Args:
+        spans: rows of ``trace_services.sql``.
+    """
+    children: dict[str | None, list[Row]] = defaultdict(list)
+    for span in spans:
+        if span["trace_id"] == trace_id:
+            children[span["parent_span_id"]].append(span)
+    found: set[str] = set()
+    stack, visited = [span_id], {span_id}
+    while stack:
+        for child in children[stack.pop()]:
+            if child["span_id"] not in visited:
+                visited.add(child["span_id"])
+                stack.append(child["span_id"])
+                found.add(child["service"])
+    return tuple(sorted(found - {service}))
+
+
+def is_watched(incident: Row, hours: Sequence[Row]) -> bool:
+    """True when the incident's service sent spans around it, so that a failure would have been seen."""
+    if not incident["service"]:
+        return False
+    since = incident["opened_at"] - WATCH_MARGIN
+    until = (incident["resolved_at"] or incident["opened_at"]) + WATCH_MARGIN
+    return any(h["service"] == incident["service"] and since <= h["hour_at"] <= until for h in hours)

@@ -1,0 +1,141 @@
+"""The one door to DuckDB: opening, upgrading, appending, asking."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from schemas import migrations, tables
+from schemas.errors import StoreError
+from schemas.store import Store, arrow
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+def repository(name: str = "acme/shop", **overrides: object) -> dict[str, object]:
+    return {"repository": name, "source": "/srv/shop.git", "added_at": NOW, **overrides}
+
+
+def test_a_key_keeps_the_first_row_unless_told_to_replace() -> None:
+    store = Store.open()
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    store.append_rows(tables.REPOSITORIES, [repository(source="/elsewhere")])
+    assert store.value("SELECT source FROM repositories") == "/srv/shop.git"
+    store.append_rows(tables.REPOSITORIES, [repository(source="/elsewhere")], replace=True)
+    assert store.value("SELECT source FROM repositories") == "/elsewhere"
+
+
+def test_times_come_back_aware_and_in_utc() -> None:
+    store = Store.open()
+    there = NOW.astimezone(timezone(timedelta(hours=5, minutes=30)))
+    store.append_rows(tables.REPOSITORIES, [repository(added_at=there)])
+    row = store.row("SELECT added_at FROM repositories WHERE added_at = $at", at=there)
+    assert row is not None
+    assert row["added_at"] == NOW
+    assert row["added_at"].utcoffset() == timedelta(0)
+
+
+def test_a_transaction_is_all_or_nothing() -> None:
+    store = Store.open()
+    with pytest.raises(ZeroDivisionError), store.transaction():
+        store.append_rows(tables.REPOSITORIES, [repository()])
+        raise ZeroDivisionError
+    assert store.value("SELECT count(*) FROM repositories") == 0
+
+
+def test_replacing_rows_of_equal_keys_in_one_transaction_works() -> None:
+    store = Store.open()
+    batch = arrow(tables.SERVICE_REPOSITORIES, [{"service": "a", "path": "", "basis": "stated"}])
+    store.replace_all(tables.SERVICE_REPOSITORIES, batch)
+    with store.transaction():
+        store.replace_all(tables.SERVICE_REPOSITORIES, batch)
+    assert store.value("SELECT count(*) FROM service_repositories") == 1
+
+
+def test_a_fork_has_the_facts_and_inferences_of_its_own() -> None:
+    store = Store.open()
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    store.append_rows(tables.SERVICE_REPOSITORIES, [{"service": "a", "path": "", "basis": "stated"}])
+    past = store.fork("past")
+    assert past.value("SELECT count(*) FROM repositories") == 1
+    assert past.value("SELECT count(*) FROM service_repositories") == 0
+    past.append_rows(tables.SERVICE_REPOSITORIES, [{"service": "b", "path": "", "basis": "stated"}])
+    assert store.value("SELECT string_agg(service) FROM service_repositories") == "a"
+    past.drop_fork()
+
+
+def test_equal_content_has_an_equal_digest_whatever_the_order() -> None:
+    digests = []
+    for names in (("a/b", "c/d"), ("c/d", "a/b")):
+        store = Store.open()
+        for name in names:
+            store.append_rows(tables.REPOSITORIES, [repository(name)])
+        digests.append(store.digest([tables.REPOSITORIES]))
+    assert digests[0] == digests[1]
+    store.append_rows(tables.REPOSITORIES, [repository("e/f")])
+    assert store.digest([tables.REPOSITORIES]) != digests[0]
+
+
+def test_what_was_written_survives_reopening(tmp_path: Path) -> None:
+    path = tmp_path / "aftermerge.duckdb"
+    store = Store.open(path)
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    store.close()
+    again = Store.open(path)
+    assert again.value("SELECT repository FROM repositories") == "acme/shop"
+    again.close()
+
+
+def test_a_store_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "aftermerge.duckdb"
+    Store.open(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"INSERT INTO meta.schema_version VALUES ({migrations.CURRENT + 1}, NULL)")
+    with pytest.raises(StoreError, match="schema version") as caught:
+        Store.open(path)
+    assert "upgrade" in caught.value.hint
+
+
+def test_an_older_store_is_upgraded_and_its_inferences_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "aftermerge.duckdb"
+    store = Store.open(path)
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    store.append_rows(tables.SERVICE_REPOSITORIES, [{"service": "a", "path": "", "basis": "stated"}])
+    store.close()
+    monkeypatch.setattr(migrations, "CURRENT", migrations.CURRENT + 1)
+    step = ("ALTER TABLE facts.repositories ADD COLUMN mirror_bytes BIGINT",)
+    monkeypatch.setitem(migrations.STEPS, migrations.CURRENT, step)
+    upgraded = Store.open(path)
+    row = upgraded.row("SELECT repository, mirror_bytes FROM repositories")
+    assert row == {"repository": "acme/shop", "mirror_bytes": None}
+    assert upgraded.value("SELECT count(*) FROM service_repositories") == 0
+    upgraded.close()
+
+
+def test_a_second_process_is_refused_with_a_sentence_that_helps(tmp_path: Path) -> None:
+    path = tmp_path / "aftermerge.duckdb"
+    store = Store.open(path)
+    code = (
+        "import sys; from pathlib import Path; from schemas.store import Store; from schemas.errors import StoreError\n"
+        "try: Store.open(Path(sys.argv[1]))\n"
+        "except StoreError as error: print(error, '|', error.hint)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "another process has" in done.stdout
+    assert "server is running" in done.stdout
+    store.close()
+
+
+@pytest.mark.parametrize("table", tables.ALL, ids=lambda t: t.name)
+def test_every_table_takes_an_empty_batch_of_its_own_schema(table: tables.Table) -> None:
+    store = Store.open()
+    assert store.append_rows(table, []) == 0
+    assert isinstance(store.arrow(f"SELECT * FROM {table.name}"), pa.Table)
