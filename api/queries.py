@@ -1,0 +1,351 @@
+"""Answers from the store: one function per question, one SQL file behind each. Nothing here computes a rate.
+
+Rows come as mappings in the shape of ``schemas/responses.py``, with timezone-aware times; pages, report and REST use
+the same functions. Every list takes a cursor and gives back the next one.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from api import doctor, paging
+from api.problems import NotUnique
+from correlator.metric_data import MetricData
+from schemas.settings import Settings
+from schemas.store import Row, Store, sql
+from schemas.vocabulary import Candidate
+
+MILLION = 1_000_000
+
+
+# --- changes ----------------------------------------------------------------------------------------
+
+
+def changes(
+    store: Store,
+    *,
+    repository: str | None = None,
+    origin: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = paging.LIMIT_DEFAULT,
+) -> Row:
+    """Changes that landed in [since, until), newest first: ``{"items": [...], "next_cursor": str | None}``.
+
+    Raises:
+        BadCursor: ``cursor`` is not one of this list.
+    """
+    at, in_repository, position = paging.key("changes", cursor, (datetime, str, int))
+    rows = store.rows(
+        sql("api", "changes"),
+        repository=repository,
+        origin=origin,
+        since=since,
+        until=until,
+        sha_prefix=None,
+        cursor_at=at,
+        cursor_repository=in_repository,
+        cursor_position=position,
+        row_count=limit + 1,
+    )
+    return _page("changes", rows, limit, ("landed_at", "repository", "position"))
+
+
+def change(store: Store, sha: str) -> Row | None:
+    """One change by its full or short sha, with commits, deployments, outcomes, suspicions and rework.
+
+    Raises:
+        NotUnique: the short sha names several changes.
+    """
+    found = store.rows(
+        sql("api", "changes"),
+        repository=None,
+        origin=None,
+        since=None,
+        until=None,
+        sha_prefix=sha.lower(),
+        cursor_at=None,
+        cursor_repository=None,
+        cursor_position=None,
+        row_count=10,
+    )
+    if not found:
+        return None
+    if len(found) > 1:
+        names = [f"{row['repository']}@{row['sha']}" for row in found]
+        raise NotUnique(f"{sha} names {len(names)} changes or more", hint="use more digits", matches=names)
+    row = found[0]
+    which = {"repository": row["repository"], "sha": row["sha"]}
+    suspected = store.rows(sql("api", "change_suspected_in"), **which)
+    return row | {
+        "commits": _commits(store, [row["sha"]])[row["sha"]],
+        "deployments": store.rows(sql("api", "change_deployments"), shas=[row["sha"]]),
+        "outcomes": store.rows(sql("api", "change_outcomes"), **which),
+        "suspected_in": [item | {"evidence": json.loads(item["evidence"])} for item in suspected],
+        "rework": store.row(sql("api", "change_rework"), **which),
+    }
+
+
+def _commits(store: Store, shas: Sequence[str]) -> dict[str, list[Row]]:
+    """Commits of each change of ``shas``, each with its provenance evidence parsed and tagged with the commit."""
+    grouped: dict[str, list[Row]] = defaultdict(list)
+    for row in store.rows(sql("api", "change_commits"), shas=list(shas)):
+        evidence = [item | {"commit": row["sha"]} for item in json.loads(row["evidence"])]
+        kept = {name: value for name, value in row.items() if name not in ("change_sha", "evidence")}
+        grouped[row["change_sha"]].append(kept | {"provenance": evidence})
+    return grouped
+
+
+# --- incidents --------------------------------------------------------------------------------------
+
+
+def incidents(
+    store: Store,
+    *,
+    service: str | None = None,
+    status: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = paging.LIMIT_DEFAULT,
+) -> Row:
+    """Incidents opened in [since, until), newest first: ``{"items": [...], "next_cursor": str | None}``.
+
+    Raises:
+        BadCursor: ``cursor`` is not one of this list.
+    """
+    at, last_id = paging.key("incidents", cursor, (datetime, str))
+    rows = _incident_rows(
+        store,
+        service=service,
+        status=status,
+        since=since,
+        until=until,
+        cursor_at=at,
+        cursor_id=last_id,
+        row_count=limit + 1,
+    )
+    return _page("incidents", rows, limit, ("opened_at", "id"))
+
+
+def incident(store: Store, incident_id: str) -> Row | None:
+    """One incident by its id (``generic:INC-7``) or the sender's own (``INC-7``).
+
+    Raises:
+        NotUnique: two senders use that id.
+    """
+    found = _incident_rows(store, id=incident_id, row_count=10)
+    exact = [row for row in found if row["id"] == incident_id] or found
+    if len(exact) > 1:
+        names = [row["id"] for row in exact]
+        raise NotUnique(
+            f"{incident_id} names several incidents", hint="use the id with its source", matches=names
+        )
+    return exact[0] if exact else None
+
+
+def _incident_rows(store: Store, **given: Any) -> list[Row]:
+    names = ("service", "status", "since", "until", "id", "cursor_at", "cursor_id")
+    rows = store.rows(sql("api", "incidents"), **(dict.fromkeys(names) | given))
+    verdicts = _verdicts(store, [row["id"] for row in rows])
+    return [
+        row | {"labels": json.loads(row["labels"] or "{}"), "verdict": verdicts.get(row["id"])}
+        for row in rows
+    ]
+
+
+def _verdicts(store: Store, incident_ids: Sequence[str]) -> dict[str, Row]:
+    if not incident_ids:
+        return {}
+    rows = store.rows(sql("api", "verdicts"), incident_ids=list(incident_ids))
+    return {row.pop("incident_id"): row for row in rows}
+
+
+def attributions(store: Store, incident_id: str) -> Row | None:
+    """Who may have caused an incident, with the whole chain of evidence; None when there is no such incident.
+
+    ``candidates`` + ``no_change`` + ``unattributed`` = 1, in millionths. An incident that no correlation has seen
+    yet is wholly unattributed; a duplicate without shares of its own has those of the incident that it repeats.
+
+    Raises:
+        NotUnique: two senders use that id.
+    """
+    found = incident(store, incident_id)
+    if found is None:
+        return None
+    source = found["id"]
+    shares = store.rows(sql("api", "incident_shares"), incident_id=source)
+    if not shares and found["duplicate_of"]:
+        source = found["duplicate_of"]
+        shares = store.rows(sql("api", "incident_shares"), incident_id=source)
+    to_changes = [row for row in shares if row["candidate"] == Candidate.CHANGE]
+    to_none = [row for row in shares if row["candidate"] == Candidate.NO_CHANGE]
+    groups = store.rows(sql("api", "incident_groups"), incident_id=source)
+    head = {name: found[name] for name in _HEAD}
+    named = _millionths(to_changes), _millionths(to_none)
+    return {
+        "incident": head,
+        "category": found["category"],
+        "candidates": _candidates(store, to_changes),
+        "no_change": named[1] / MILLION,
+        "no_change_evidence": [item for row in to_none for item in json.loads(row["evidence"])],
+        # What nobody carries is what is left, so that the masses sum to one whatever the rounding.
+        "unattributed": max(MILLION - sum(named), 0) / MILLION,
+        "algorithm_version": shares[0]["algorithm_version"] if shares else None,
+        "verdict": found["verdict"],
+        "groups": [row | {"evidence": json.loads(row["evidence"])} for row in groups],
+    }
+
+
+_HEAD = (
+    *(
+        "id",
+        "external_id",
+        "source",
+        "title",
+        "service",
+        "environment",
+        "severity",
+        "opened_at",
+        "resolved_at",
+    ),
+    *("status", "duplicate_of", "is_false_alarm", "category_reason", "detection_delay_s", "url"),
+)
+
+
+def _candidates(store: Store, shares: Sequence[Row]) -> list[Row]:
+    shas = [row["sha"] for row in shares]
+    if not shas:
+        return []
+    commits = _commits(store, shas)
+    deployed: dict[tuple[str, str], datetime] = {}
+    for row in store.rows(sql("api", "change_deployments"), shas=shas):
+        deployed.setdefault((row["repository"], row["sha"]), row["deployed_at"])
+    chains = _chains(store, {row["group_id"] for row in shares if row["group_id"]})
+    return [
+        {
+            "change": row["sha"],
+            "repository": row["repository"],
+            "subject": row["subject"],
+            "number": row["number"],
+            "landed_at": row["landed_at"],
+            "deployed_at": deployed.get((row["repository"], row["sha"])),
+            "kind": row["kind"],
+            "merge_method": row["merge_method"],
+            "weight": round(row["weight"], 6),
+            "origin": row["origin"] or "unknown",
+            "tools": row["tools"] or [],
+            "evidence": json.loads(row["evidence"]),
+            "provenance": [item for commit in commits[row["sha"]] for item in commit["provenance"]],
+            "chain": chains.get(row["group_id"]),
+        }
+        for row in shares
+    ]
+
+
+def _chains(store: Store, group_ids: Iterable[str]) -> dict[str, Row]:
+    """Per failure group: sample trace, span, exception and frames."""
+    wanted = sorted(group_ids)
+    if not wanted:
+        return {}
+    frames: dict[str, list[Row]] = defaultdict(list)
+    for row in store.rows(sql("api", "group_frames"), group_ids=wanted):
+        frames[row.pop("group_id")].append(row)
+    chains = {}
+    for row in store.rows(sql("api", "group_chains"), group_ids=wanted):
+        failed_at, template = row.pop("failed_at"), row.pop("message_template")
+        which = {"trace_id": row["trace_id"], "span_id": row["span_id"], "started_at": failed_at}
+        exact = store.value(sql("api", "sample_message"), **which) if failed_at else None
+        chains[row["group_id"]] = row | {"message": exact or template, "frames": frames[row["group_id"]]}
+    return chains
+
+
+def _millionths(shares: Iterable[Row]) -> int:
+    return sum(round(row["weight"] * MILLION) for row in shares)
+
+
+# --- failures, services -----------------------------------------------------------------------------
+
+
+def failure_groups(
+    store: Store,
+    *,
+    service: str | None = None,
+    category: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = paging.LIMIT_DEFAULT,
+) -> Row:
+    """Failure groups alive in [since, until), newest failure first: ``{"items": [...], "next_cursor": ...}``.
+
+    Raises:
+        BadCursor: ``cursor`` is not one of this list.
+    """
+    at, last_id = paging.key("failures", cursor, (datetime, str))
+    rows = store.rows(
+        sql("api", "failure_groups"),
+        service=service,
+        category=category,
+        group_id=None,
+        since=since,
+        until=until,
+        cursor_at=at,
+        cursor_id=last_id,
+        row_count=limit + 1,
+    )
+    parsed = [row | {"categories": json.loads(row["categories"])} for row in rows]
+    return _page("failures", parsed, limit, ("last_seen_at", "group_id"))
+
+
+def services(store: Store) -> list[Row]:
+    """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``)."""
+    return [doctor.status(row) for row in store.rows(sql("api", "services"))]
+
+
+# --- metrics ----------------------------------------------------------------------------------------
+
+
+def metric_data(store: Store, settings: Settings, as_of: datetime) -> MetricData:
+    """What metrics read, as of ``as_of``. For a past time give the store of a correlation as of then."""
+    production = list(settings.production_environments)
+    policies = store.rows(sql("api", "repository_policies"))
+    return MetricData(
+        changes=store.arrow(sql("api", "metric_changes"), as_of=as_of, environments=production),
+        outcomes=store.arrow(sql("api", "metric_outcomes"), as_of=as_of),
+        rework=store.arrow(sql("api", "metric_rework")),
+        deployments=store.arrow(sql("api", "metric_deployments"), as_of=as_of, environments=production),
+        incidents=store.arrow(sql("api", "metric_incidents"), as_of=as_of),
+        as_of=as_of,
+        repositories_policy={row["repository"]: row["assume_unmarked_from"] for row in policies},
+        has_sampled_traces=bool(store.value(sql("api", "sampled_traces"))),
+    )
+
+
+def correlation(store: Store) -> Row | None:
+    """The newest correlation: ``as_of``, ``facts_digest``, ``rules`` (JSON), ``inferences_digest``."""
+    return store.row(sql("api", "correlation"))
+
+
+def present(store: Store, now: datetime) -> datetime:
+    """The "as of" of a question that names none: the last correlation, or the begun hour when that is later.
+
+    Whole hours let answers be cached, and still let changes ripen while no new fact arrives.
+    """
+    hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    run = correlation(store)
+    last = run["as_of"] if run else hour - timedelta(days=1)
+    return max(hour, last)
+
+
+def _page(name: str, rows: list[Row], limit: int, order: Sequence[str]) -> Row:
+    """The first ``limit`` of ``limit + 1`` rows, and the cursor behind them when there is one more."""
+    items = rows[:limit]
+    has_more = len(rows) > limit
+    return {
+        "items": items,
+        "next_cursor": paging.cursor(name, [items[-1][column] for column in order]) if has_more else None,
+    }

@@ -1,0 +1,261 @@
+"""``/v1/metrics``: the catalogue, and the rates themselves as flat rows, JSON or CSV."""
+
+import csv
+import io
+import json
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from api import caching, problems, queries
+from api.routes.bounds import Bound
+from api.routes.operations import Operations
+from api.routes.parts import Reader, SettingsDep, StoreDep
+from correlator import metrics
+from correlator.metric_catalogue import DEFINITION_VERSION, METRICS
+from correlator.metric_data import MetricData
+from correlator.metric_queries import MetricQuery
+from schemas.errors import MalformedInput
+from schemas.responses import MetricAnswer, MetricCatalogue
+from schemas.settings import Settings
+from schemas.store import Store
+
+router = APIRouter(prefix="/v1/metrics", tags=["metrics"], responses=problems.RESPONSES)
+
+WINDOW_DEFAULT = timedelta(weeks=13)
+CACHED_MAX = 8
+_CSV = "text/csv"
+_IDS: dict[str, Any] = {"enum": list(METRICS)}
+_FILTER = re.compile(r"filter\[(\w+)\]")
+_LISTS = ("group_by",)
+_PARAMETERS = frozenset(
+    {
+        *("metric", "from", "to", "interval", "tz", "group_by", "window_days", "level", "min_n", "as_of"),
+        *("ai_share_min", "format"),
+    }
+)
+
+
+class MetricQuestion(BaseModel):
+    """One metric query. Times: RFC 3339, a bare date (midnight UTC), or an epoch in s, ms, us or ns."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    metric: str = Field(description="an id of GET /v1/metrics", json_schema_extra=_IDS)
+    from_: Bound | None = Field(default=None, alias="from", description="inclusive; 13 weeks before `to`")
+    to: Bound | None = Field(default=None, description="exclusive; `as_of` when absent")
+    interval: str | None = Field(default=None, description="day | week | month; absent: one row per group")
+    tz: str = Field(default="UTC", max_length=64, description="IANA time zone of the intervals")
+    group_by: list[str] = Field(default_factory=list, max_length=4)
+    filters: dict[str, list[str]] = Field(default_factory=dict)
+    window_days: int | None = Field(
+        default=None, ge=1, le=365, description="follow-up; absent: the metric's own"
+    )
+    level: float = Field(default=0.95, ge=0.5, lt=1)
+    min_n: int | None = Field(default=None, ge=0)
+    as_of: Bound | None = Field(default=None, description="what was so at that time, as known now")
+    ai_share_min: float = Field(
+        default=0.0, ge=0, le=1, description="share of AI lines that marks a mixed change"
+    )
+    format: str | None = Field(default=None, pattern="^(json|csv)$")
+
+
+@router.get("", response_model=MetricCatalogue)
+def list_metrics(_: Reader) -> Any:
+    """Every metric with its definition: numerator, denominator, window, interval, caveats."""
+    return {
+        "definition_version": DEFINITION_VERSION,
+        "items": [asdict(metric) for metric in METRICS.values()],
+    }
+
+
+@router.get("/query", response_model=MetricAnswer, responses={200: {"content": {_CSV: {}}}})
+def query_metric(
+    request: Request,
+    response: Response,
+    store: StoreDep,
+    settings: SettingsDep,
+    _: Reader,
+    metric: Annotated[str, Query(description="an id of GET /v1/metrics", json_schema_extra=_IDS)],  # noqa: ARG001 - for the OpenAPI document
+    group_by: Annotated[list[str] | None, Query(description="repeated, or separated by commas")] = None,  # noqa: ARG001
+) -> Any:
+    """The rows of one metric. Beside the fields of the POST body: ``filter[service]=a,b`` per property."""
+    return _answer(request, response, store, settings, _question(request))
+
+
+@router.post("/query", response_model=MetricAnswer, responses={200: {"content": {_CSV: {}}}})
+def post_metric_query(
+    request: Request,
+    response: Response,
+    store: StoreDep,
+    settings: SettingsDep,
+    _: Reader,
+    question: MetricQuestion,
+) -> Any:
+    """The rows of one metric."""
+    return _answer(request, response, store, settings, question)
+
+
+def _question(request: Request) -> MetricQuestion:
+    """The question that the query parameters ask.
+
+    Raises:
+        MalformedInput: an unknown parameter (a misspelt one that is ignored gives a wrong answer), or a bad value.
+    """
+    asked: dict[str, Any] = {}
+    filters: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        if match := _FILTER.fullmatch(name):
+            filters.setdefault(match[1], []).extend(value.split(","))
+        elif name not in _PARAMETERS:
+            raise MalformedInput(
+                f"there is no parameter {name!r}",
+                hint=f"known are {', '.join(sorted(_PARAMETERS))} and filter[...]",
+                field=name,
+            )
+        elif name in _LISTS:
+            asked.setdefault(name, []).extend(part for part in value.split(",") if part)
+        elif value != "":
+            asked[name] = value
+    try:
+        return MetricQuestion.model_validate(asked | {"filters": filters})
+    except ValidationError as error:
+        faults = [
+            {"field": ".".join(str(p) for p in fault["loc"]), "detail": fault["msg"]}
+            for fault in error.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise MalformedInput(
+            f"{faults[0]['field']}: {faults[0]['detail']}", field=faults[0]["field"], errors=faults
+        ) from error
+
+
+def _answer(
+    request: Request, response: Response, store: Store, settings: Settings, question: MetricQuestion
+) -> Any:
+    if question.metric not in METRICS:
+        raise MalformedInput(
+            f"there is no metric {question.metric!r}",
+            hint=f"one of {', '.join(METRICS)}; see GET /v1/metrics",
+            field="metric",
+        )
+    now = datetime.now(UTC)
+    present = queries.present(store, now)
+    as_of = question.as_of or present
+    if as_of > max(present, now):
+        raise MalformedInput("as_of lies in the future", field="as_of")
+    is_csv = _wants_csv(request, question)
+    if request.method == "GET":
+        caching.unless_known(request, response, store, as_of.isoformat(), "csv" if is_csv else "json")
+    data = _data(request, store, settings, as_of, is_past=question.as_of is not None and as_of < present)
+    found = metrics.answer(_query(question, as_of), data).as_dict()
+    if not is_csv:
+        return found
+    headers = {"Content-Disposition": f'attachment; filename="{question.metric}.csv"'}
+    headers |= {"ETag": response.headers["ETag"]} if "ETag" in response.headers else {}
+    return Response(
+        as_csv(found["rows"]), media_type=f"{_CSV}; charset=utf-8; header=present", headers=headers
+    )
+
+
+def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
+    try:
+        ZoneInfo(question.tz)
+    except (ValueError, KeyError, OSError) as error:
+        raise MalformedInput(f"there is no time zone {question.tz!r}", field="tz") from error
+    to = question.to or as_of
+    return MetricQuery(
+        metric=question.metric,
+        from_=question.from_ or to - WINDOW_DEFAULT,
+        to=to,
+        interval=question.interval or None,
+        tz=question.tz,
+        group_by=tuple(question.group_by),
+        filters={name: tuple(values) for name, values in question.filters.items()},
+        window_days=question.window_days,
+        level=question.level,
+        min_n=question.min_n,
+        as_of=as_of,
+        ai_share_min=question.ai_share_min,
+    )
+
+
+class DataCache:
+    """The last few :class:`MetricData`, by digest of the inferences and time.
+
+    One for the present and one for a past are made at a time: inferring a past may take long, and whoever asks about
+    the present does not wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[tuple[str, datetime], MetricData] = OrderedDict()
+        self._lock = threading.Lock()
+        self._making = {False: threading.Lock(), True: threading.Lock()}
+
+    def get(
+        self, store: Store, settings: Settings, as_of: datetime, *, past: Operations | None = None
+    ) -> MetricData:
+        """What metrics read as of ``as_of``; with ``past``, from inferences made as of then."""
+        run = queries.correlation(store)
+        if run is None:
+            return queries.metric_data(store, settings, as_of)
+        key = (run["inferences_digest"], as_of)
+        with self._making[past is not None]:
+            with self._lock:
+                if key in self._held:
+                    self._held.move_to_end(key)
+                    return self._held[key]
+            with past.as_of(as_of) if past else nullcontext(store) as source:
+                data = queries.metric_data(source, settings, as_of)
+            with self._lock:
+                self._held[key] = data
+                if len(self._held) > CACHED_MAX:
+                    self._held.popitem(last=False)
+            return data
+
+
+def _data(
+    request: Request, store: Store, settings: Settings, as_of: datetime, *, is_past: bool
+) -> MetricData:
+    state = request.app.state
+    cache: DataCache = state.metric_cache
+    return cache.get(store, settings, as_of, past=state.operations if is_past else None)
+
+
+# --- CSV ----------------------------------------------------------------------------------------------
+
+
+def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as RFC 4180 text; columns in the order in which the rows name them, nested values as JSON."""
+    listed = list(rows)
+    columns = list(dict.fromkeys(name for row in listed for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in listed)
+    return text.getvalue()
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        # A spreadsheet would run it as a formula, and names come from whoever sends telemetry.
+        return "'" + value
+    if isinstance(value, Mapping | list | tuple):
+        return json.dumps(value, sort_keys=True, default=str)
+    return value
+
+
+def _wants_csv(request: Request, question: MetricQuestion) -> bool:
+    if question.format is not None:
+        return question.format == "csv"
+    return request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower() == _CSV

@@ -1,0 +1,76 @@
+-- Question: what is known of each service, and so, what is missing for an answer about it?
+-- One row: one service seen in telemetry, deployments, incidents or mappings.
+-- Parameters: none.
+-- Order: by name.
+WITH sent AS (
+    SELECT
+        service,
+        count(*) AS span_count,
+        count(coalesce(revision, service_version)) AS revision_count,
+        CAST(max(start_time) AS TIMESTAMP) AS last_span_at
+    FROM spans
+    GROUP BY service
+),
+logged AS (SELECT DISTINCT service FROM exceptions),
+deployed AS (SELECT service, count(*) AS deployment_count FROM deployments GROUP BY service),
+running AS (
+    SELECT
+        service,
+        arg_max(coalesce(revision, ''), started_at) AS running_revision,
+        arg_max(coalesce(sha, ''), started_at) AS running_sha
+    FROM running_revisions
+    GROUP BY service
+),
+failing AS (SELECT service, count(*) AS failure_group_count FROM failure_groups GROUP BY service),
+framed AS (
+    SELECT g.service, count(*) AS frame_count, count(f.path) AS resolved_frame_count
+    FROM group_frames AS f
+    JOIN failure_groups AS g ON g.group_id = f.group_id
+    GROUP BY g.service
+),
+reported AS (
+    SELECT service, count(DISTINCT incident_id) AS incident_count
+    FROM incident_states
+    WHERE service IS NOT NULL
+    GROUP BY service
+),
+names AS (
+    SELECT service FROM sent
+    UNION
+    SELECT service FROM logged
+    UNION
+    SELECT service FROM deployed
+    UNION
+    SELECT service FROM reported
+    UNION
+    SELECT service FROM service_repositories
+    UNION
+    SELECT service FROM service_mappings
+)
+SELECT
+    n.service,
+    coalesce(s.span_count, 0) AS span_count,
+    coalesce(s.revision_count, 0) AS revision_count,
+    s.last_span_at,
+    coalesce(r.repository, m.repository) AS repository,
+    CASE WHEN r.repository IS NOT NULL THEN r.path ELSE m.path END AS path,
+    CASE WHEN r.repository IS NOT NULL THEN r.basis WHEN m.repository IS NOT NULL THEN 'stated' END AS basis,
+    coalesce(d.deployment_count, 0) AS deployment_count,
+    nullif(u.running_revision, '') AS running_revision,
+    nullif(u.running_sha, '') AS running_sha,
+    coalesce(g.failure_group_count, 0) AS failure_group_count,
+    coalesce(f.frame_count, 0) AS frame_count,
+    coalesce(f.resolved_frame_count, 0) AS resolved_frame_count,
+    coalesce(i.incident_count, 0) AS incident_count,
+    k.synced_at IS NOT NULL AS is_synced
+FROM names AS n
+LEFT JOIN sent AS s ON s.service = n.service
+LEFT JOIN service_repositories AS r ON r.service = n.service
+LEFT JOIN service_mappings AS m ON m.service = n.service
+LEFT JOIN repositories AS k ON k.repository = coalesce(r.repository, m.repository)
+LEFT JOIN deployed AS d ON d.service = n.service
+LEFT JOIN running AS u ON u.service = n.service
+LEFT JOIN failing AS g ON g.service = n.service
+LEFT JOIN framed AS f ON f.service = n.service
+LEFT JOIN reported AS i ON i.service = n.service
+ORDER BY n.service
