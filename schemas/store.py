@@ -225,17 +225,6 @@ def aware_rows(batch: pa.Table) -> list[Row]:
     return listed
 
 
-def _plain(type_: pa.DataType) -> pa.DataType:
-    """``type_`` with text in place of UUIDs, which pyarrow cannot build from Python values; DuckDB casts them."""
-    if type_ == pa.uuid():
-        return pa.string()
-    if pa.types.is_list(type_):
-        return pa.list_(_plain(type_.value_type))
-    if pa.types.is_struct(type_):
-        return pa.struct([pa.field(field.name, _plain(field.type)) for field in type_])
-    return type_
-
-
 def _buildable(type_: pa.DataType) -> pa.DataType:
     """``type_`` with ids as text: Arrow builds no UUID array from Python values, and DuckDB casts text on insert."""
     if isinstance(type_, pa.UuidType):

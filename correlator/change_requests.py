@@ -1,0 +1,60 @@
+"""What a pull or merge request says about who wrote it: branch, title, body, labels.
+
+It speaks of the request as a whole, at most with confidence B, and never of a single commit. ``origins`` joins it
+to the members of a change. How precise branch prefixes are is measured nowhere, hence the caution.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from correlator import provenance
+from correlator.catalogue import catalogue
+from correlator.catalogue_rules import UNSPECIFIED
+from correlator.provenance import CHANGE_REQUEST
+from schemas.records import ProvenanceEvidence
+from schemas.vocabulary import Confidence, Origin, Role
+
+
+def detect_change_request(
+    title: str, body: str, head_ref: str, labels: Sequence[str] = ()
+) -> tuple[ProvenanceEvidence, ...]:
+    """Evidence of one change request, strongest first; empty where it says nothing.
+
+    Args:
+        head_ref: branch name without the fork's owner, e.g. ``codex/fix-7``.
+        labels: label names as the forge shows them.
+
+    Returns:
+        Rows of channel ``change_request``. Kinds: branch, title, label, and ``body_<kind>`` for what the body
+        declares; confidence B or C; origin ai, or human for a declared "No".
+    """
+    rules = catalogue()
+    found = [
+        *provenance.branch_evidence(head_ref.removeprefix("refs/heads/"), rules, head_ref),
+        *provenance.title_evidence(title, rules),
+        *_labels(labels),
+        *(_of_request(e) for e in provenance.read_text(f"{title}\n\n{body}", None) if e.channel != "subject"),
+    ]
+    return provenance.ordered(found)
+
+
+def _labels(labels: Sequence[str]) -> list[ProvenanceEvidence]:
+    rules = catalogue()
+    rows = []
+    for label in labels:
+        if any(pattern.search(label.strip()) for pattern in rules.labels):
+            name = label.strip().lower().replace("-", " ")
+            tool = rules.product_tools.get(name) or rules.short_tools.get(name) or UNSPECIFIED
+            rows.append(
+                ProvenanceEvidence(
+                    CHANGE_REQUEST, "label", tool, None, Role.ASSIST, Confidence.B, label[:160], Origin.AI
+                )
+            )
+    return rows
+
+
+def _of_request(e: ProvenanceEvidence) -> ProvenanceEvidence:
+    """A body is written by whoever opens the request, so that even an exact line there is a B."""
+    return replace(
+        e, channel=CHANGE_REQUEST, kind=f"body_{e.kind}", confidence=max(e.confidence, Confidence.B)
+    )
