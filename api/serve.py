@@ -11,6 +11,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,8 +78,14 @@ async def serve(settings: Settings, *, announce: bool = True) -> None:
         StoreError: one of the reasons in the module's docstring.
     """
     shadowing.refuse()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with Installation.open(settings) as installation:
         await _run(installation, announce=announce)
+
+
+SWITCH_INTERVAL_S = 0.0005
+"""How soon a thread at work lets the event loop run: decoding in the loader held acknowledgements up to 306 ms at the
+interpreter's default of 5 ms, and 70 ms at this (99th percentile at 20,000 spans a second)."""
 
 
 async def _run(installation: Installation, *, announce: bool) -> None:

@@ -215,14 +215,20 @@ def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 def aware_rows(batch: pa.Table) -> list[Row]:
     """The rows of ``batch`` as mappings, with naive times stated as the UTC that they are."""
-    zoned = [
-        pa.field(f.name, pa.timestamp("us", tz="UTC"))
-        if pa.types.is_timestamp(f.type) and f.type.tz is None
-        else f
-        for f in batch.schema
-    ]
-    listed: list[Row] = batch.cast(pa.schema(zoned), safe=False).to_pylist()
+    zoned = pa.schema([pa.field(f.name, _zoned(f.type)) for f in batch.schema])
+    listed: list[Row] = batch.cast(zoned, safe=False).to_pylist()
     return listed
+
+
+def _zoned(type_: pa.DataType) -> pa.DataType:
+    """``type_`` with every naive time, nested ones too, as microseconds UTC: Python knows no nanoseconds."""
+    if pa.types.is_timestamp(type_) and type_.tz is None:
+        return pa.timestamp("us", tz="UTC")
+    if pa.types.is_struct(type_):
+        return pa.struct([pa.field(f.name, _zoned(f.type)) for f in type_])
+    if pa.types.is_list(type_) and not pa.types.is_map(type_):
+        return pa.list_(_zoned(type_.value_type))
+    return type_
 
 
 def _buildable(type_: pa.DataType) -> pa.DataType:

@@ -1,0 +1,112 @@
+"""Content encodings of OTLP/HTTP bodies, inflated within a bound: a small body may stand for a very large one."""
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import zstandard
+
+from schemas.errors import MalformedInput
+
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_ZSTD_WINDOW_BYTES_MAX = 8 * 1024 * 1024
+_MEMBERS_MAX = 1000
+_HINT = "send it as gzip, zstd, or without a content encoding"
+
+
+class UnsupportedEncoding(MalformedInput):
+    """A content encoding or content type that this server does not read."""
+
+
+class TooLarge(MalformedInput):
+    """The request is larger than the server's bound; sending the same again cannot help."""
+
+
+def inflate(body: bytes, content_encoding: str | None, bytes_max: int) -> bytes:
+    """``body`` as it was before it was compressed.
+
+    Raises:
+        UnsupportedEncoding: ``content_encoding`` is not identity, gzip or zstd.
+        TooLarge: more than ``bytes_max`` bytes, before or after.
+        MalformedInput: not such a stream, or a cut one.
+    """
+    if len(body) > bytes_max:
+        raise too_large(bytes_max)
+    match (content_encoding or "").strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip":
+            return _gunzip(body, bytes_max)
+        case "zstd":
+            return _unzstd(body, bytes_max)
+        case _:
+            raise UnsupportedEncoding("the content encoding is not supported", hint=_HINT)
+
+
+def too_large(bytes_max: int) -> TooLarge:
+    return TooLarge(
+        f"the request has more than {bytes_max} bytes uncompressed",
+        hint="send smaller batches",
+        bytes_max=bytes_max,
+    )
+
+
+def _gunzip(body: bytes, bytes_max: int) -> bytes:
+    def step(stream: Any, chunk: bytes, output_max: int) -> bytes:
+        return bytes(stream.decompress(chunk, output_max))
+
+    try:
+        return _members(body, bytes_max, lambda: zlib.decompressobj(_GZIP_WINDOW), step, step_bytes=65_536)
+    except zlib.error as error:
+        raise MalformedInput(f"the body is not gzip: {error}", hint=_HINT) from error
+
+
+def _unzstd(body: bytes, bytes_max: int) -> bytes:
+    def begin() -> Any:
+        # The window is memory that the sender chooses; 8 MiB is what RFC 8878 asks every decoder to support.
+        return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES_MAX).decompressobj()
+
+    def step(stream: Any, chunk: bytes, output_max: int) -> bytes:  # noqa: ARG001
+        # This object has no bound on its output; one KiB of input yields at most 32 MiB (blocks of 4 bytes for 128 KiB).
+        return bytes(stream.decompress(chunk))
+
+    try:
+        return _members(body, bytes_max, begin, step, step_bytes=1024)
+    except zstandard.ZstdError as error:
+        raise MalformedInput(f"the body is not zstd: {error}", hint=_HINT) from error
+
+
+def _members(
+    body: bytes,
+    bytes_max: int,
+    begin: Callable[[], Any],
+    step: Callable[[Any, bytes, int], bytes],
+    *,
+    step_bytes: int,
+) -> bytes:
+    """The output of all members (gzip) or frames (zstd) of ``body``; several in a row are legal in both formats.
+
+    The input goes in by slices: what is left behind the end of a member is copied, which for many tiny members of one
+    large body would take quadratic time.
+    """
+    parts: list[bytes] = []
+    total, at, member_count, chunk = 0, 0, 1, b""
+    stream = begin()
+    while chunk or at < len(body):
+        if not chunk:
+            chunk = body[at : at + step_bytes]
+            at += step_bytes
+        if stream.eof:
+            member_count += 1
+            if member_count > _MEMBERS_MAX:
+                raise MalformedInput(f"more than {_MEMBERS_MAX} compressed members", hint="send one")
+            stream = begin()
+        part = step(stream, chunk, bytes_max - total + 1)
+        total += len(part)
+        if total > bytes_max:
+            raise too_large(bytes_max)
+        parts.append(part)
+        chunk = stream.unused_data if stream.eof else b""
+    if not stream.eof:
+        raise MalformedInput("the compressed body is cut", hint="send the whole body")
+    return b"".join(parts)

@@ -1,0 +1,226 @@
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import otlp_builders as build
+import pytest
+
+from collector import segments
+from collector.counters import Counters
+from collector.loader import Loader
+from collector.otlp import Request, Signal
+from collector.spool import Spool
+from schemas import tables
+from schemas.settings import Settings
+from schemas.store import Store
+
+
+class Rig:
+    """A spool, a loader and a store in one folder; ``restart`` stands for a new process on the same files."""
+
+    def __init__(self, folder: Path, store: Store, **settings: Any) -> None:
+        self.folder, self.store, self.counters = folder, store, Counters()
+        self.spool = Spool(folder, segment_age_s=60, counters=self.counters)
+        self.loaded: list[int] = []
+        self.settings = Settings(**settings)
+        self.loader = Loader(
+            self.store, self.spool, self.settings, self.counters, on_loaded=self.loaded.append
+        )
+
+    def append(self, *messages: Any, signal: Signal = Signal.TRACES) -> None:
+        async def run() -> None:
+            for message in messages:
+                await self.spool.append(Request(signal, message.SerializeToString(), time.time_ns() // 1000))
+
+        asyncio.run(run())
+
+    def load(self) -> None:
+        if not self.loader.is_alive:
+            self.loader.start()
+        assert self.loader.stop(30)
+        asyncio.run(self.spool.close())
+
+    def count(self, table: str) -> int:
+        return int(self.store.value(f"SELECT count(*) FROM facts.{table}"))
+
+    def sample(self, name: str, **labels: str) -> float:
+        return self.counters.registry.get_sample_value(f"aftermerge_{name}", labels) or 0.0
+
+    @property
+    def quarantined(self) -> list[Path]:
+        return list((self.folder / "quarantine").iterdir())
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Store]:
+    made = Store.open()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def store(opened: Store) -> Store:
+    """One store for all tests here, emptied for each."""
+    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SCOPES, tables.SPOOL_DONE):
+        opened.execute(f"DELETE FROM {table.qualified_name}")
+    return opened
+
+
+def test_stop_loads_all_that_was_accepted_and_leaves_an_empty_spool(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store)
+    rig.append(build.traces(build.span(), build.span(events=[("exception", build.EXCEPTION)])))
+    rig.append(build.logs(build.log_record(attributes=build.EXCEPTION)), signal=Signal.LOGS)
+    rig.load()
+    assert (rig.count("spans"), rig.count("exceptions"), rig.count("resources")) == (2, 2, 1)
+    assert segments.find(tmp_path) == []
+    assert (rig.loader.lag(), rig.spool.backlog_bytes, sum(rig.loaded)) == (0.0, 0, 4)
+    (done,) = rig.store.rows("SELECT span_count, exception_count FROM facts.spool_done")
+    assert done == {"span_count": 2, "exception_count": 2}
+    assert rig.sample("items_stored_total", table="spans") == 2
+
+
+def test_the_segments_of_an_earlier_process_are_loaded_once(tmp_path: Path, store: Store) -> None:
+    first = Rig(tmp_path, store)
+    first.append(build.traces(build.span()), build.traces(build.span()))
+    asyncio.run(first.spool.close())
+    second = Rig(tmp_path, store)
+    assert second.spool.is_replaying
+    second.load()
+    assert not second.spool.is_replaying
+    assert second.count("spans") == 2
+    third = Rig(tmp_path, store)
+    third.load()
+    assert third.count("spans") == 2
+
+
+def test_a_segment_committed_but_not_deleted_is_not_loaded_again(tmp_path: Path, store: Store) -> None:
+    first = Rig(tmp_path, store)
+    first.append(build.traces(build.span()))
+    first.spool.seal()
+    (segment,) = first.spool.sealed()
+    kept = segment.path.read_bytes()
+    first.load()
+    # As if the process had died between the commit and the deletion.
+    segment.path.write_bytes(kept)
+    second = Rig(tmp_path, store)
+    second.append(build.traces(build.span()))
+    second.load()
+    assert second.count("spans") == 2
+    assert segments.find(tmp_path) == []
+
+
+def test_a_group_of_segments_shares_resources_and_one_transaction(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store)
+    for _ in range(5):
+        rig.append(build.traces(build.span()))
+        rig.spool.seal()
+    rig.load()
+    assert (rig.count("spans"), rig.count("resources"), rig.count("scopes")) == (5, 1, 1)
+    assert rig.store.value("SELECT count(DISTINCT loaded_at) FROM facts.spool_done") == 1
+    assert rig.store.value("SELECT sum(span_count)::BIGINT FROM facts.spool_done") == 5
+
+
+def test_rows_per_transaction_are_bounded(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store, load_rows_max=3)
+    for _ in range(4):
+        rig.append(build.traces(*(build.span() for _ in range(2))))
+        rig.spool.seal()
+    rig.load()
+    assert rig.count("spans") == 8
+    assert rig.sample("load_seconds_count") > 1
+
+
+def test_a_corrupt_segment_is_quarantined_and_its_good_records_are_stored(
+    tmp_path: Path, store: Store
+) -> None:
+    first = Rig(tmp_path, store)
+    first.append(*(build.traces(build.span()) for _ in range(3)))
+    asyncio.run(first.spool.close())
+    (segment,) = segments.find(tmp_path)
+    data = bytearray(segment.path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    segment.path.write_bytes(data)
+    second = Rig(tmp_path, store)
+    second.load()
+    assert second.count("spans") == 2
+    assert [p.name for p in second.quarantined] == [segment.path.name]
+    assert second.sample("spool_damage_total", kind="corrupt") == 1
+    assert segments.find(tmp_path) == []
+
+
+def test_a_torn_end_is_counted_and_dropped(tmp_path: Path, store: Store) -> None:
+    number = 1 << 40
+    path = tmp_path / f"{number:019d}{segments.OPEN_SUFFIX}"
+    records = [
+        segments.record(number, Request(Signal.TRACES, build.traces(build.span()).SerializeToString(), 1))
+        for _ in range(2)
+    ]
+    path.write_bytes(b"".join(records)[:-7])
+    rig = Rig(tmp_path, store)
+    rig.load()
+    assert (rig.count("spans"), rig.sample("spool_damage_total", kind="torn"), rig.quarantined) == (1, 1, [])
+
+
+def test_a_spooled_request_that_cannot_be_read_is_kept_for_a_person(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store)
+    rig.append(build.traces(build.span()))
+    asyncio.run(rig.spool.append(Request(Signal.TRACES, b"garbage", 1)))
+    rig.load()
+    assert rig.count("spans") == 1
+    assert len(rig.quarantined) == 1
+
+
+def test_a_store_that_fails_is_tried_again_and_nothing_is_doubled(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, store)
+    failures = [duckdb.IOException("disk full"), duckdb.OutOfMemoryException("memory")]
+    real = Store.append
+
+    def append(self: Store, table: Any, batch: Any, **options: Any) -> int:
+        # After the spans were inserted: the transaction must take them back.
+        if table is tables.EXCEPTIONS and failures:
+            raise failures.pop()
+        return real(self, table, batch, **options)
+
+    monkeypatch.setattr(Store, "append", append)
+    rig.append(build.traces(build.span(events=[("exception", build.EXCEPTION)])))
+    rig.loader.start()
+    rig.spool.seal()
+    deadline = time.monotonic() + 10
+    while rig.loader.lag() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    rig.load()
+    assert (rig.count("spans"), rig.count("exceptions"), rig.count("spool_done")) == (1, 1, 1)
+    assert rig.sample("load_failures_total") == 2
+
+
+def test_a_store_that_stays_broken_leaves_the_spool_for_the_next_start(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(tmp_path, store)
+    rig.append(build.traces(build.span()))
+    with monkeypatch.context() as patch:
+
+        def append(*_: Any, **__: Any) -> int:
+            raise duckdb.IOException("disk full")
+
+        patch.setattr(Store, "append", append)
+        rig.loader.start()
+        assert not rig.loader.stop(10)
+        asyncio.run(rig.spool.close())
+    second = Rig(tmp_path, store)
+    second.load()
+    assert second.count("spans") == 1
+
+
+def test_numbers_of_segments_long_gone_are_forgotten(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store)
+    rig.store.execute(
+        "INSERT INTO facts.spool_done VALUES (1, TIMESTAMP '2020-01-01', 1, 0), (2, now()::TIMESTAMP, 1, 0)"
+    )
+    rig.load()
+    assert [r["segment"] for r in rig.store.rows("SELECT segment FROM facts.spool_done")] == [2]
