@@ -1,0 +1,209 @@
+"""Which outcomes count against which changes of a cohort, as shares ready to be drawn.
+
+An outcome counts against a change when it occurred from its first deployment to the end of the follow-up. False alarms
+and duplicates never count. In rows by service an outcome stands with its own service where the change ran there,
+and in every row of the change where it did not.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from correlator.estimates import (
+    CERTAIN,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Shares,
+    draw_counts,
+    expected_counts,
+)
+from correlator.metric_cells import CATEGORIES, Cohort, Grid
+from correlator.metric_data import MetricData, Outcomes
+from correlator.metric_queries import MetricQuery, unix_us
+from schemas.errors import MalformedInput
+from schemas.vocabulary import Candidate, OutcomeKind
+
+INCIDENT = (OutcomeKind.INCIDENT.value,)
+FAILURE_GROUP = (OutcomeKind.FAILURE_GROUP.value,)
+DENSE = tuple(k.value for k in OutcomeKind if k is not OutcomeKind.INCIDENT)
+"""What happens often enough to compare: new failure group, rollback, revert, hotfix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Masses:
+    """Where the outcomes of a window went: means over outcomes, summing to one; None without outcomes."""
+
+    outcome_count: int
+    attributed: float | None
+    no_change: float | None
+    unattributed: float | None
+    has_lottery: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Shares over units (a change, per category or service where those are grouped) and where units stand.
+
+    ``row_change``: change of each share, -1 for none. A place is a unit in a cell, or all units of one change there
+    (its outcome here and its outcome elsewhere, in rows by service): ``places`` x units, ``cells`` (x categories) x
+    places, ones.
+    """
+
+    shares: Shares
+    row_change: IntArray
+    unit_change: IntArray
+    places: sparse.csr_array
+    cells: sparse.csr_array
+    masses: Masses
+
+    @property
+    def unit_count(self) -> int:
+        return int(self.unit_change.size)
+
+    def expected(self, *, once: bool) -> FloatArray:
+        """Per cell: expected outcomes, or with ``once`` expected changes that had at least one."""
+        mean, any_ = expected_counts(self.shares, self.unit_count)
+        if not once:
+            return np.asarray(self.cells @ (self.places @ mean), dtype=np.float64)
+        none = np.ones(self.places.shape[0])
+        place, unit = self.places.nonzero()
+        np.multiply.at(none, place, 1.0 - any_[unit])
+        return np.asarray(self.cells @ (1.0 - none), dtype=np.float64)
+
+    def expected_squares(self, drawn: IntArray) -> FloatArray:
+        """Per cell: mean over draws of the sum of squared outcomes per change."""
+        placed = np.asarray(self.places @ drawn, dtype=np.float64)
+        return np.asarray(self.cells @ (placed**2).mean(axis=1), dtype=np.float64)
+
+    def draw(self, rng: np.random.Generator) -> IntArray:
+        """Units x draws of outcomes caused."""
+        return draw_counts(self.shares, self.unit_count, rng)
+
+    def to_cells(self, drawn: IntArray, *, once: bool) -> IntArray:
+        """Cells x draws of what :meth:`draw` returned."""
+        placed = self.places @ drawn
+        return np.asarray(self.cells @ ((placed > 0).astype(np.int64) if once else placed), dtype=np.int64)
+
+
+def kinds_of(query: MetricQuery, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Kinds of outcome that the query counts: its ``outcome`` filter, else the metric's own.
+
+    Raises:
+        MalformedInput: no such kind.
+    """
+    wanted = query.filters.get("outcome", default)
+    known = tuple(k.value for k in OutcomeKind)
+    for kind in wanted:
+        if kind not in known:
+            raise MalformedInput(f"unknown outcome {kind!r}", hint=f"one of {', '.join(known)}")
+    return tuple(wanted)
+
+
+def failures_of(
+    query: MetricQuery, data: MetricData, cohort: Cohort, grid: Grid, kinds: tuple[str, ...]
+) -> Failures:
+    """Shares of the outcomes of ``kinds`` over the mature changes of ``cohort``, mapped onto ``grid``."""
+    changes, outcomes = data.change_columns, data.outcome_columns
+    counts = relevant(query, outcomes, kinds) & (outcomes.occurred_at <= cohort.as_of_us)
+    rows = np.flatnonzero(counts)
+    change = outcomes.change[rows]
+    exposed = np.zeros(changes.count + 1, dtype=bool)
+    exposed[cohort.mature] = True
+    started = np.r_[changes.deployed_at, 0][change]
+    age = outcomes.occurred_at[rows] - started
+    inside = exposed[change] & (age >= 0) & (age <= cohort.followup_us)
+    scope = _scope(data, rows, change) if _uses_service(query) else np.full(rows.size, -1, np.int64)
+    if "service" in query.filters:
+        wanted = [i for i, name in enumerate(changes.services.names) if name in query.filters["service"]]
+        inside &= (scope < 0) | np.isin(scope, wanted)
+    if "service" not in query.group_by:
+        scope = np.full(rows.size, -1, np.int64)
+    category = _categories(outcomes, rows) if "category" in query.group_by else np.zeros(rows.size, np.int64)
+    width = len(changes.services.names) + 1
+    key = (change * len(CATEGORIES) + category) * width + scope + 1
+    unit = np.full(rows.size, -1, np.int64)
+    keys, unit[inside] = np.unique(key[inside], return_inverse=True)
+    outcome = np.unique(outcomes.outcome[rows], return_inverse=True)[1].astype(np.int64)
+    left, unit_scope = np.divmod(keys, width)
+    unit_change, unit_category = np.divmod(left, len(CATEGORIES))
+    depth = len(CATEGORIES) if "category" in query.group_by else 1
+    return Failures(
+        Shares(outcome, unit, outcomes.weight[rows]),
+        change,
+        unit_change,
+        *_placed(grid, unit_change, unit_category, unit_scope - 1, depth),
+        masses_of(query, outcomes, counts, cohort),
+    )
+
+
+def _placed(
+    grid: Grid, unit_change: IntArray, unit_category: IntArray, unit_scope: IntArray, depth: int
+) -> tuple[sparse.csr_array, sparse.csr_array]:
+    """(places x units, cells x places): where in the grid each unit stands."""
+    order = np.argsort(grid.who, kind="stable")
+    who = grid.who[order]
+    first = np.searchsorted(who, unit_change, side="left")
+    count = np.searchsorted(who, unit_change, side="right") - first
+    unit = np.repeat(np.arange(unit_change.size), count)
+    place = order[np.repeat(first - (np.cumsum(count) - count), count) + np.arange(unit.size)]
+    fits = (grid.service[place] < 0) | (unit_scope[unit] < 0) | (grid.service[place] == unit_scope[unit])
+    unit, place = unit[fits], place[fits]
+    cell = grid.cell[place] * depth + unit_category[unit]
+    width = int(unit_change.max()) + 1 if unit_change.size else 1
+    keys, at = np.unique(cell * width + unit_change[unit], return_inverse=True)
+    places = sparse.csr_array((np.ones(unit.size, np.int64), (at, unit)), shape=(keys.size, unit_change.size))
+    cells = sparse.csr_array(
+        (np.ones(keys.size, np.int64), (keys // width, np.arange(keys.size))),
+        shape=(grid.cell_count * depth, keys.size),
+    )
+    return places, cells
+
+
+def relevant(query: MetricQuery, outcomes: Outcomes, kinds: tuple[str, ...]) -> BoolArray:
+    """Shares of outcomes of ``kinds`` that pass the outcome filters and are no false alarm and no duplicate."""
+    mask = outcomes.kind.among(kinds) & ~outcomes.is_void
+    if "category" in query.filters:
+        mask &= outcomes.category.among(query.filters["category"])
+    if "severity" in query.filters:
+        mask &= outcomes.severity.among(query.filters["severity"])
+    return mask
+
+
+def masses_of(query: MetricQuery, outcomes: Outcomes, counts: BoolArray, cohort: Cohort) -> Masses:
+    """Mass on changes, on no change and on nobody, over the outcomes from the window to the end of its follow-up."""
+    end = min(unix_us(query.to) + cohort.followup_us, cohort.as_of_us + 1)
+    rows = counts & (outcomes.occurred_at >= unix_us(query.from_)) & (outcomes.occurred_at < end)
+    total = np.unique(outcomes.outcome[rows]).size
+    weight, candidate = outcomes.weight[rows], outcomes.candidate
+    is_change = candidate.codes[rows] == candidate.code(Candidate.CHANGE)
+    is_no_change = candidate.codes[rows] == candidate.code(Candidate.NO_CHANGE)
+    lottery = bool((is_change & (weight < CERTAIN)).any())
+    if not total:
+        return Masses(0, None, None, None, lottery)
+    attributed = round(float(weight[is_change].sum()) / total, 6)
+    no_change = round(float(weight[is_no_change].sum()) / total, 6)
+    return Masses(total, attributed, no_change, round(max(0.0, 1 - attributed - no_change), 6), lottery)
+
+
+def _uses_service(query: MetricQuery) -> bool:
+    return "service" in query.group_by or "service" in query.filters
+
+
+def _scope(data: MetricData, rows: IntArray, change: IntArray) -> IntArray:
+    """Code (among services of changes) of each outcome's service where its change ran there, else -1."""
+    services, outcome_service = data.change_columns.services, data.outcome_columns.service
+    to_change_code = np.array(
+        [services.names.index(n) if n in services.names else -1 for n in outcome_service.names] or [-1]
+    )
+    wanted = to_change_code[outcome_service.codes[rows]] if rows.size else np.zeros(0, np.int64)
+    owner = np.repeat(np.arange(services.counts.size), services.counts)
+    pairs = owner * max(len(services.names), 1) + services.codes
+    ran = np.isin(change * max(len(services.names), 1) + wanted, pairs) & (change >= 0) & (wanted >= 0)
+    return np.where(ran, wanted, -1).astype(np.int64)
+
+
+def _categories(outcomes: Outcomes, rows: IntArray) -> IntArray:
+    place = [CATEGORIES.index(n) if n in CATEGORIES else len(CATEGORIES) - 1 for n in outcomes.category.names]
+    return np.array(place or [0], np.int64)[outcomes.category.codes[rows]]

@@ -1,0 +1,189 @@
+"""Rates over deployed changes: how many failed, how many outcomes per 100 changes or per 1,000 lines."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from correlator import estimates, ratios
+from correlator.estimates import FloatArray, IntArray
+from correlator.metric_cells import CATEGORIES, Cohort, Grid, cohort_of, grid_of
+from correlator.metric_failures import DENSE, FAILURE_GROUP, INCIDENT, Failures, failures_of, kinds_of
+from correlator.metric_figures import Asked, Found, cell_rows, number
+from correlator.metric_queries import MetricRow
+from schemas.vocabulary import Caveat
+
+OVERDISPERSED_FROM = 1.2
+
+
+def failure_rate(asked: Asked) -> Found:
+    """Share of mature changes with at least one dense outcome; see METRICS.md."""
+    return _share(asked, DENSE)
+
+
+def change_failure_rate(asked: Asked) -> Found:
+    """Share of mature changes with at least one incident; see METRICS.md."""
+    return _share(asked, INCIDENT)
+
+
+def incidents_per_100_changes(asked: Asked) -> Found:
+    """Incidents by weight per 100 mature changes; see METRICS.md."""
+    return _per_exposure(asked, INCIDENT, _hundred_changes)
+
+
+def failure_groups_per_100_changes(asked: Asked) -> Found:
+    """Failure groups by weight per 100 mature changes; see METRICS.md."""
+    return _per_exposure(asked, FAILURE_GROUP, _hundred_changes)
+
+
+def incidents_per_1000_lines(asked: Asked) -> Found:
+    """Incidents by weight per 1,000 lines that mature changes added; see METRICS.md."""
+    return _per_exposure(asked, INCIDENT, _thousand_lines)
+
+
+def failure_category_rate(asked: Asked) -> Found:
+    """Failure groups (or the outcomes of the filter) per 100 mature changes, by category where grouped."""
+    return _per_exposure(asked, FAILURE_GROUP, _hundred_changes)
+
+
+def _exposed(asked: Asked, kinds: tuple[str, ...]) -> tuple[Cohort, Grid, Failures]:
+    changes = asked.data.change_columns
+    cohort = cohort_of(asked.query, asked.data, asked.window_days)
+    grid = grid_of(asked.query, changes, cohort.mature, changes.deployed_at)
+    failures = failures_of(asked.query, asked.data, cohort, grid, kinds_of(asked.query, kinds))
+    return cohort, grid, failures
+
+
+def _depth(asked: Asked) -> int:
+    return len(CATEGORIES) if "category" in asked.query.group_by else 1
+
+
+def _share(asked: Asked, kinds: tuple[str, ...]) -> Found:
+    cohort, grid, failures = _exposed(asked, kinds)
+    n = np.repeat(grid.n, _depth(asked))
+    expected = failures.expected(once=True)
+    drawn = failures.to_cells(failures.draw(asked.rng), once=True)
+    low, high = estimates.cfr(expected, drawn, n, asked.rng, asked.query.level)
+    rows = cell_rows(
+        asked,
+        grid,
+        value=_divide(expected, n),
+        low=low,
+        high=high,
+        numerator=expected,
+        denominator=n.astype(np.float64),
+        n=n,
+    )
+    return _found(rows, "draws_beta", cohort, failures)
+
+
+def _per_exposure(
+    asked: Asked, kinds: tuple[str, ...], exposure_of: Callable[[Asked, Grid], FloatArray]
+) -> Found:
+    cohort, grid, failures = _exposed(asked, kinds)
+    depth = _depth(asked)
+    n = np.repeat(grid.n, depth)
+    exposure = np.repeat(exposure_of(asked, grid), depth)
+    units = failures.draw(asked.rng)
+    expected = failures.expected(once=False)
+    drawn = failures.to_cells(units, once=False)
+    # phi from the expected sums over draws: a cell of few events has no steady phi of its own in every draw.
+    phi = estimates.dispersion(failures.expected_squares(units), drawn.mean(axis=1))
+    low, high = estimates.count_rate(expected, drawn, exposure, phi, asked.rng, level=asked.query.level)
+    extra = {"dispersion": phi}
+    if depth > 1:
+        extra |= _category_shares(expected, drawn, depth, asked)
+    rows = cell_rows(
+        asked,
+        grid,
+        value=_divide(expected, exposure),
+        low=low,
+        high=high,
+        numerator=expected,
+        denominator=exposure,
+        n=n,
+        extra=extra,
+    )
+    meta = {}
+    if set(asked.query.group_by) == {"arm", "category"} and asked.query.interval is None:
+        meta["category_contrasts"] = _contrasts(drawn, exposure, phi, grid, asked)
+    caveats = [Caveat.OVERDISPERSED] if bool((phi > OVERDISPERSED_FROM).any()) else []
+    return _found(rows, "draws_gamma_phi", cohort, failures, caveats, meta)
+
+
+def _category_shares(
+    expected: FloatArray, drawn: IntArray, depth: int, asked: Asked
+) -> dict[str, FloatArray]:
+    """Share of each category within its group and bucket, with a Dirichlet interval; nan where nothing failed."""
+    share, low, high = (np.full(expected.size, np.nan) for _ in range(3))
+    for start in range(0, expected.size, depth):
+        cell = slice(start, start + depth)
+        total = expected[cell].sum()
+        if total > 0:
+            share[cell] = expected[cell] / total
+            found = estimates.category_shares(drawn[cell], asked.rng, asked.query.level)
+            low[cell], high[cell] = np.minimum(found[0], share[cell]), np.maximum(found[1], share[cell])
+    return {"share": share, "share_low": low, "share_high": high}
+
+
+def _contrasts(
+    drawn: IntArray, exposure: FloatArray, phi: FloatArray, grid: Grid, asked: Asked
+) -> list[dict[str, object]]:
+    """Per category: rate of AI-marked over not AI-marked changes, with a q-value over all categories."""
+    arm = {labels["arm"]: g for g, labels in enumerate(grid.groups)}
+    depth = len(CATEGORIES)
+    sides = []
+    for name in ("ai_marked", "not_ai_marked"):
+        cell = slice(arm[name] * depth, (arm[name] + 1) * depth)
+        if exposure[cell].min() * 100 < asked.min_n:
+            return []
+        sides.append(estimates.gamma_draws(drawn[cell], exposure[cell], phi[cell], asked.rng, 4000))
+    ratio = sides[0] / sides[1]
+    tail = (1 - asked.query.level) / 2
+    low, middle, high = np.quantile(ratio, [tail, 0.5, 1 - tail], axis=1)
+    p = np.array([ratios.two_sided(a, b) for a, b in zip(*sides, strict=True)])
+    q = estimates.benjamini_hochberg(p)
+    return [
+        {
+            "category": category,
+            "ratio": number(middle[k]),
+            "low": number(low[k]),
+            "high": number(high[k]),
+            "q_value": number(q[k]),
+        }
+        for k, category in enumerate(CATEGORIES)
+    ]
+
+
+def _found(
+    rows: list[MetricRow],
+    method: str,
+    cohort: Cohort,
+    failures: Failures,
+    caveats: Iterable[str] = (),
+    meta: Mapping[str, Any] | None = None,
+) -> Found:
+    return Found(
+        rows,
+        method,
+        changes=cohort.mature,
+        immature_count=int(cohort.immature.size),
+        never_deployed_count=cohort.never_deployed_count,
+        masses=failures.masses,
+        caveats=caveats,
+        meta=meta or {},
+    )
+
+
+def _hundred_changes(asked: Asked, grid: Grid) -> FloatArray:  # noqa: ARG001
+    return grid.n / 100.0
+
+
+def _thousand_lines(asked: Asked, grid: Grid) -> FloatArray:
+    lines = asked.data.change_columns.lines_added[grid.who].astype(np.float64)
+    return estimates.summed(lines, grid.cell, grid.cell_count) / 1000.0
+
+
+def _divide(numerator: FloatArray, denominator: FloatArray | IntArray) -> FloatArray:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(numerator / denominator, dtype=np.float64)

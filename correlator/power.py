@@ -1,0 +1,78 @@
+"""How much data it would take, and how much doubt a ratio would survive.
+
+Power of a comparison of two proportions, of a log ratio with a known standard error, and the E-value.
+"""
+
+import math
+
+from scipy import optimize, special
+
+
+def needed_per_arm(
+    base_rate: float, ratio: float = 1.7, power: float = 0.8, level: float = 0.95
+) -> int | None:
+    """Changes per arm until ``ratio`` can be told from 1 when the other arm fails at ``base_rate``.
+
+    None where the base rate is 0 or the marked rate would pass 1. Source: two proportions, normal approximation.
+    """
+    p0, p1 = base_rate, base_rate * ratio
+    if not 0 < p0 < 1 or p1 >= 1 or ratio == 1:
+        return None
+    return math.ceil(_needed(p0, p1, power, level))
+
+
+def _needed(p0: float, p1: float, power: float, level: float) -> float:
+    z = float(special.ndtri(0.5 + level / 2))
+    zb = float(special.ndtri(power))
+    mean = (p0 + p1) / 2
+    root = z * math.sqrt(2 * mean * (1 - mean)) + zb * math.sqrt(p1 * (1 - p1) + p0 * (1 - p0))
+    return (root / (p1 - p0)) ** 2
+
+
+def min_detectable_ratio(
+    base_rate: float, n1: int, n0: int, power: float = 0.8, level: float = 0.95
+) -> float | None:
+    """The smallest ratio above 1 that ``n1`` and ``n0`` changes tell from 1; None where none below rate 1 is enough."""
+    if not 0 < base_rate < 1 or n1 < 1 or n0 < 1:
+        return None
+    z = float(special.ndtri(0.5 + level / 2))
+    zb = float(special.ndtri(power))
+
+    def shortfall(ratio: float) -> float:
+        p1 = base_rate * ratio
+        mean = (n1 * p1 + n0 * base_rate) / (n1 + n0)
+        null = math.sqrt(max(mean * (1 - mean), 0.0) * (1 / n1 + 1 / n0))
+        real = math.sqrt(p1 * (1 - p1) / n1 + base_rate * (1 - base_rate) / n0)
+        return (p1 - base_rate) - z * null - zb * real
+
+    top = 1 / base_rate
+    if shortfall(top) < 0:
+        return None
+    return float(optimize.brentq(shortfall, 1.0, top, xtol=1e-6))
+
+
+def e_value(ratio: float) -> float:
+    """How strongly a hidden confounder would have to act, on both sides, to explain ``ratio`` away.
+
+    Source: VanderWeele and Ding 2017; below 1 the inverse is meant.
+    """
+    if ratio <= 0:
+        return math.inf
+    rr = ratio if ratio >= 1 else 1 / ratio
+    return rr + math.sqrt(rr * (rr - 1))
+
+
+def detectable_at(log_error: float, power: float = 0.8, level: float = 0.95) -> float | None:
+    """The smallest ratio above 1 told from 1 when log(ratio) has this standard error; None where it is not finite."""
+    reach = float(special.ndtri(0.5 + level / 2)) + float(special.ndtri(power))
+    return math.exp(reach * log_error) if math.isfinite(log_error) and log_error < 50 else None
+
+
+def needed_at(
+    log_error: float, n: int, ratio: float = 1.7, power: float = 0.8, level: float = 0.95
+) -> int | None:
+    """Changes per arm until ``ratio`` is told from 1, when ``n`` per arm gave log(ratio) this standard error."""
+    if not math.isfinite(log_error):
+        return None
+    reach = float(special.ndtri(0.5 + level / 2)) + float(special.ndtri(power))
+    return math.ceil(n * (reach * log_error / math.log(ratio)) ** 2)
