@@ -49,22 +49,27 @@ def listed(
     mainlines: Mapping[str, Mainline],
     services: Mapping[str, ServiceCode],
     paths_of: Mapping[tuple[str, str], Sequence[str]],
+    is_late: bool,
     weights: Weights,
 ) -> list[Listed]:
     """Candidates of ``group``, each change once at its highest share, ordered by sha.
 
     Args:
+        is_late: the onset's revision had served the operation well for long before it failed.
         callees: services below the root-cause span in the sample trace.
         paths_of: (repository, change sha) -> paths it touches.
     """
     row = group.row
+    decay = weights.prior["late_range_decay" if is_late else "older_range_decay"]
     found: dict[str, Listed] = {}
     own = [row["service"]]
     for service in [*own, *(s for s in callees if s != row["service"])]:
-        ranges = _of_service(
+        ranges = deployed_before(
             service,
             row,
             is_callee=service != row["service"],
+            callee_share=1.0 if service == group.callee else weights.prior["callee_share"],
+            decay=decay,
             timeline=timeline,
             mainlines=mainlines,
             services=services,
@@ -80,24 +85,31 @@ def listed(
         sha = frame["blamed_change"]
         change = mainline.change(sha) if mainline and sha else None
         if change is not None and sha not in found:
-            share = _share(change, weights) * weights.prior["older_range_decay"] ** (
-                weights.prior["older_ranges_max"] + 1
-            )
+            share = _share(change, weights) * decay ** (weights.prior["older_ranges_max"] + 1)
             found[sha] = Listed(change, share, -1, row["service"], False, None)
     return [found[sha] for sha in sorted(found)]
 
 
-def _of_service(
+def deployed_before(
     service: str,
     row: Row,
     *,
     is_callee: bool,
+    callee_share: float,
+    decay: float,
     timeline: Timeline,
     mainlines: Mapping[str, Mainline],
     services: Mapping[str, ServiceCode],
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     weights: Weights,
 ) -> list[Listed]:
+    """Changes that ran in ``service`` when ``row`` began, newest range first.
+
+    Args:
+        row: ``environment`` and ``first_seen_at`` of what began.
+        callee_share: factor on the shares of a callee's changes.
+        decay: factor on the shares per deployment back.
+    """
     intervals = timeline.of(service, row["environment"])
     newest = timeline.index_at(service, row["environment"], row["first_seen_at"])
     code = services.get(service, ServiceCode(None))
@@ -116,8 +128,7 @@ def _of_service(
         until = mainline.position(new) if new else None
         after = mainline.position(old) if old else None
         if until is not None and after is not None and after < until:
-            decay = weights.prior["older_range_decay"] ** steps_back
-            factor = decay * (weights.prior["callee_share"] if is_callee else 1.0)
+            factor = decay**steps_back * (callee_share if is_callee else 1.0)
             for change in mainline.between(after, until):
                 paths = paths_of.get((code.repository, change["sha"]), ())
                 if touches(paths, code.path, others):

@@ -4,21 +4,24 @@ Built once per correlation from the timeline, the operations' hours and the main
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from correlator.candidates import Listed
 from correlator.evidence import Circumstances, Traffic
 from correlator.failure_groups import FailureGroup
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
+from correlator.traces import Sample
 
 Row = Mapping[str, Any]
 
 
 def traffic_by_operation(
-    hours: Iterable[Row], *, sha_of: Callable[[str, str | None], str | None], timeline: Timeline
+    hours: Iterable[Row],
+    *,
+    sha_of: Callable[[str, str | None], str | None],
+    timeline: Timeline,
 ) -> dict[tuple[str, str, str], Traffic]:
     """(service, environment, operation) -> its requests by hour.
 
@@ -41,13 +44,12 @@ def traffic_by_operation(
 
 def around(
     group: FailureGroup,
-    candidates: Sequence[Listed],
     *,
     traffic: Mapping[tuple[str, str, str], Traffic],
     timeline: Timeline,
     mainline: Mainline | None,
     landed_or_deployed: Mapping[str, datetime],
-    callees: Sequence[str],
+    sample: Sample,
     route_paths: frozenset[str],
     named: frozenset[str],
     as_of: datetime,
@@ -63,18 +65,16 @@ def around(
     ours = traffic.get((service, environment, row["operation"]), Traffic())
     reverters: dict[str, tuple[str, datetime]] = {}
     fixers: dict[str, tuple[str, datetime]] = {}
-    shas = {candidate.change["sha"] for candidate in candidates}
     for change in mainline.changes if mainline else ():
         if change["landed_at"] <= row["first_seen_at"]:
             continue
         at = landed_or_deployed.get(change["sha"], change["landed_at"])
         for victims, links in ((change["reverts"], reverters), (change["fixes"], fixers)):
             for victim in victims:
-                if victim in shas:
-                    links.setdefault(victim, (change["sha"], at))
+                links.setdefault(victim, (change["sha"], at))
     callee_starts = [
         running["started_at"]
-        for callee in callees
+        for callee in sample.callees
         if (running := timeline.at(callee, environment, row["first_seen_at"])) is not None
     ]
     return Circumstances(
@@ -88,6 +88,7 @@ def around(
         fixers=fixers,
         route_paths=route_paths,
         named=named,
+        trace_words=sample.words,
     )
 
 

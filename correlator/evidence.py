@@ -12,14 +12,17 @@ from datetime import datetime, timedelta
 from math import exp, fsum, log
 from typing import Any
 
-from correlator import paths
+from correlator import paths, suspects
 from correlator.candidates import Listed
 from correlator.failure_groups import FailureGroup
 from correlator.weights import Weights
-from schemas.records import SuspectEvidence
+from schemas.records import Suspect, SuspectEvidence
 from schemas.vocabulary import SERVER_ADDRESS, EvidenceKind, FailureCategory
 
 Row = Mapping[str, Any]
+
+LATE_EXPECTED = 3.0
+"""Failures that should have been seen, were the failure there already: exp(-3) is a twentieth."""
 
 NEAR_LINES = 12
 """A hunk this close to the failing line touches the same piece of code, where git names no function for it."""
@@ -45,7 +48,83 @@ TOUCHING = frozenset(
         EvidenceKind.OLDER_THAN_RANGE,
     }
 )
+MATTERS: dict[FailureCategory, frozenset[str]] = {
+    FailureCategory.SECURITY: frozenset(
+        {
+            "auth",
+            "authorization",
+            "authenticate",
+            "token",
+            "bearer",
+            "permission",
+            "credential",
+            "credentials",
+        }
+        | {
+            "secret",
+            "login",
+            "role",
+            "roles",
+            "scope",
+            "jwt",
+            "csrf",
+            "cors",
+            "signature",
+            "unauthorized",
+            "forbidden",
+        }
+    ),
+    FailureCategory.RESOURCE_PERFORMANCE: frozenset(
+        {
+            "pool",
+            "timeout",
+            "deadline",
+            "retry",
+            "retries",
+            "cache",
+            "acquire",
+            "release",
+            "connection",
+            "connections",
+        }
+        | {"limit", "batch", "lock", "sleep", "queue", "thread", "threads", "close", "budget", "concurrency"}
+    ),
+    FailureCategory.DATA_INTEGRITY: frozenset(
+        {
+            "unique",
+            "constraint",
+            "primary",
+            "transaction",
+            "commit",
+            "rollback",
+            "insert",
+            "upsert",
+            "migration",
+        }
+        | {"schema", "sequence", "foreign", "index", "duplicate", "idempotency"}
+    ),
+    FailureCategory.CONFIGURATION_DEPLOY: frozenset(
+        {
+            "environ",
+            "getenv",
+            "env",
+            "config",
+            "configuration",
+            "settings",
+            "migration",
+            "migrations",
+            "alter",
+        }
+        | {"dockerfile", "helm", "secret", "secrets", "feature", "flag"}
+    ),
+    FailureCategory.INTEGRATION: frozenset(
+        {"json", "payload", "schema", "field", "fields", "serialize", "deserialize", "dumps", "loads", "body"}
+        | {"request", "post", "contract", "api", "version", "header", "headers"}
+    ),
+}
+"""Words that name what a category of failures is about, as parts of identifiers and paths; rarity weighs them."""
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,}(?![a-z])")
 _QUOTED = re.compile(r"'([^']{2,60})'|\"([^\"]{2,60})\"")
 _DULL = frozenset(
     {
@@ -66,6 +145,19 @@ _DULL = frozenset(
     }
     | {"exception", "object", "has", "have", "got", "was", "were", "must", "been", "cannot", "can", "value"}
     | {"values", "type", "int", "str", "dict", "list", "request", "response", "data", "line", "file", "call"}
+    | {
+        "post",
+        "put",
+        "delete",
+        "patch",
+        "head",
+        "http",
+        "https",
+        "server",
+        "client",
+        "application",
+        "internal",
+    }
     | {"name", "get", "set", "missing", "invalid", "failed", "unexpected", "argument", "attribute", "module"}
 )
 """Words that every message and every diff holds."""
@@ -99,6 +191,7 @@ class Circumstances:
 
     ``reverters`` and ``fixers``: change sha -> (sha of the change that reverts or fixes it, when that was deployed
     or else landed). ``route_paths``: files that register the route. ``is_sampling_known``: traffic counts are true.
+    ``trace_words``: words of other exceptions in the sample trace.
     """
 
     traffic: Traffic
@@ -111,6 +204,53 @@ class Circumstances:
     fixers: Mapping[str, tuple[str, datetime]] = field(default_factory=dict)
     route_paths: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
+    trace_words: frozenset[str] = frozenset()
+
+
+def weigh(
+    group: FailureGroup,
+    candidates: Sequence[Listed],
+    around: Circumstances,
+    *,
+    paths_of: Mapping[tuple[str, str], Sequence[str]],
+    hunks: Mapping[str, Sequence[Row]],
+    weights: Weights,
+) -> list[Suspect]:
+    """Suspects of one group from all of its evidence.
+
+    Args:
+        paths_of: (repository, change sha) -> paths it touches.
+        hunks: change sha -> rows of ``hunks``.
+    """
+    rarity = TokenRarity(
+        {
+            c.change["sha"]: frozenset(t for h in hunks.get(c.change["sha"], ()) for t in h["tokens"])
+            for c in candidates
+        }
+    )
+    weighed = [
+        suspects.CandidateChange(
+            c.change["sha"],
+            c.share,
+            of_change(
+                c,
+                group,
+                touched=paths_of.get((c.change["repository"], c.change["sha"]), ()),
+                hunks=hunks.get(c.change["sha"], ()),
+                tokens=rarity,
+                around=around,
+                weights=weights,
+            ),
+        )
+        for c in candidates
+    ]
+    return suspects.weigh(
+        weighed,
+        of_no_change(group, around, weights=weights),
+        no_change_prior=no_change_prior(group, around, weights),
+        is_revision_known=group.row["onset_sha"] is not None,
+        weights=weights,
+    )
 
 
 def of_change(
@@ -130,10 +270,12 @@ def of_change(
         hunks: rows of ``hunks`` of the change.
     """
     found = [
-        *_of_frames(candidate, group, touched, hunks, weights),
-        *_of_tokens(candidate, group, hunks, tokens, weights),
-        *_of_files(group, touched, around, weights),
+        *_of_frames(candidate, group, touched, hunks, around, weights),
+        *_of_tokens(candidate, group, hunks, tokens, around, weights),
     ]
+    if candidate.steps_back >= 0:
+        found += _of_files(group, touched, around, weights)
+        found += _of_matter(group, touched, hunks, tokens, weights)
     if not any(piece.kind in TOUCHING for piece in found):
         found.append(
             _piece(
@@ -158,56 +300,60 @@ def _piece(
 
 
 def _of_frames(
-    candidate: Listed, group: FailureGroup, touched: Sequence[str], hunks: Sequence[Row], weights: Weights
+    candidate: Listed,
+    group: FailureGroup,
+    touched: Sequence[str],
+    hunks: Sequence[Row],
+    around: Circumstances,
+    weights: Weights,
 ) -> list[SuspectEvidence]:
     found: list[SuspectEvidence] = []
-    sha = candidate.change["sha"]
+    sha, trust = candidate.change["sha"], _trust(group, weights)
     spread = 0.5 * log(max(len(touched), 3) / 3)
     mapped = [frame for frame in group.frames if frame["path"]]
     for step, frame in enumerate(mapped[:5]):
-        place = f"{frame['path']}:{frame['line']}"
+        path, line = frame["path"], frame["line"]
         if frame["blamed_change"] == sha:
-            if candidate.steps_back < 0:
-                text = f"last wrote {place}, in a deployment long before the failure began"
-                found.append(
-                    _piece(
-                        EvidenceKind.OLDER_THAN_RANGE, weights, text, path=frame["path"], line=frame["line"]
-                    )
-                )
-            else:
-                text = f"last wrote {place}, frame {step + 1} of the stack"
-                found.append(
-                    _piece(
-                        EvidenceKind.BLAMED_LINE,
-                        weights,
-                        text,
-                        step=step,
-                        path=frame["path"],
-                        line=frame["line"],
-                        commit=frame["blamed_sha"],
-                    )
-                )
-        if frame["path"] not in touched or candidate.steps_back < 0:
+            place = {"path": path, "line": line, "commit": frame["blamed_sha"]}
+            is_older = candidate.steps_back < 0 and not is_late(group, around)
+            kind = EvidenceKind.OLDER_THAN_RANGE if is_older else EvidenceKind.BLAMED_LINE
+            when = ", in a deployment long before the failure began" if candidate.steps_back < 0 else ""
+            text = f"last wrote {path}:{line}, frame {step + 1} of the stack{when}"
+            value = weights.log_ratio(kind, step) * trust
+            found.append(_piece(kind, weights, text, log_lr=value, **place))
+        if path not in touched or candidate.steps_back < 0:
             continue
-        text = f"changed {frame['path']}, frame {step + 1} of the stack"
-        file_lr = max(weights.log_ratio(EvidenceKind.CHANGED_FILE, step) - spread, 0.1)
-        found.append(_piece(EvidenceKind.CHANGED_FILE, weights, text, log_lr=file_lr, path=frame["path"]))
+        text = f"changed {path}, frame {step + 1} of the stack"
+        value = max(weights.log_ratio(EvidenceKind.CHANGED_FILE, step) - spread, 0.1) * trust
+        found.append(_piece(EvidenceKind.CHANGED_FILE, weights, text, log_lr=value, path=path))
         hunk = _same_function(frame, hunks)
         if hunk is not None:
-            text = (
-                f"changed {frame['function'] or 'the code'} in {frame['path']} near line {hunk['new_start']}"
-            )
+            text = f"changed {frame['function'] or 'the code'} in {path} near line {hunk['new_start']}"
+            value = weights.log_ratio(EvidenceKind.CHANGED_FUNCTION, step) * trust
             found.append(
                 _piece(
                     EvidenceKind.CHANGED_FUNCTION,
                     weights,
                     text,
-                    step=step,
-                    path=frame["path"],
+                    log_lr=value,
+                    path=path,
                     line=hunk["new_start"],
                 )
             )
     return found
+
+
+def _trust(group: FailureGroup, weights: Weights) -> float:
+    """How far the raising line is evidence: less where a peer is away or refuses, since that line only says so."""
+    return weights.trust["refused_call"] if group.callee is not None else _outside_trust(group, weights)
+
+
+def _outside_trust(group: FailureGroup, weights: Weights) -> float:
+    """The same where somebody outside explains the failure: an absent peer, a stranger's garbage."""
+    is_dependency = group.categories[0].category == FailureCategory.DEPENDENCY_INFRASTRUCTURE
+    if group.is_dependency_leaf and is_dependency:
+        return weights.trust["dependency_leaf"]
+    return weights.trust["garbage_caller"] if group.is_garbage_caller else 1.0
 
 
 def _same_function(frame: Row, hunks: Sequence[Row]) -> Row | None:
@@ -233,6 +379,16 @@ class TokenRarity:
     def __init__(self, tokens_of: Mapping[str, frozenset[str]]) -> None:
         self._tokens_of = tokens_of
         self._frequency = Counter(token for tokens in tokens_of.values() for token in tokens)
+        parts = (
+            {part.lower() for token in tokens for part in _PART.findall(token)}
+            for tokens in tokens_of.values()
+        )
+        self._parts = Counter(part for found in parts for part in found)
+
+    def part_weight(self, part: str) -> float:
+        """The same for a lower-case part of an identifier; a part that only a path holds counts as rare."""
+        count, total = max(self._parts[part], 1), len(self._tokens_of)
+        return 0.0 if total > 3 and count * 2 > total else log((total + 1) / (count + 0.5))
 
     def weight(self, token: str) -> float:
         """Inverse document frequency, 0 for a token of more than half of the candidates."""
@@ -240,6 +396,14 @@ class TokenRarity:
         if count == 0 or (total > 3 and count * 2 > total):
             return 0.0
         return log((total + 1) / (count + 0.5))
+
+
+def words_of(texts: Iterable[str]) -> frozenset[str]:
+    """Identifiers and quoted literals of free texts, dull words left out."""
+    found: set[str] = set()
+    for text in texts:
+        found |= set(_WORD.findall(text)) | {a or b for a, b in _QUOTED.findall(text)}
+    return frozenset(word for word in found if word.lower() not in _DULL)
 
 
 def failure_tokens(group: FailureGroup) -> frozenset[str]:
@@ -258,11 +422,16 @@ def failure_tokens(group: FailureGroup) -> frozenset[str]:
 
 
 def _of_tokens(
-    candidate: Listed, group: FailureGroup, hunks: Sequence[Row], tokens: TokenRarity, weights: Weights
+    candidate: Listed,
+    group: FailureGroup,
+    hunks: Sequence[Row],
+    tokens: TokenRarity,
+    around: Circumstances,
+    weights: Weights,
 ) -> list[SuspectEvidence]:
     if candidate.steps_back < 0:
         return []
-    shown = failure_tokens(group)
+    shown = failure_tokens(group) | around.trace_words
     hits: dict[str, Row] = {}
     for hunk in hunks:
         if paths.is_production_code(hunk["path"]) or paths.is_configuration(hunk["path"]):
@@ -270,12 +439,12 @@ def _of_tokens(
                 if token in shown:
                     hits.setdefault(token, hunk)
     ranked = sorted(hits, key=lambda token: (-tokens.weight(token), token))[:3]
-    total = fsum(tokens.weight(token) for token in ranked)
+    total = fsum(tokens.weight(token) for token in ranked) * _outside_trust(group, weights)
     if total <= 0.5:
         return []
     best = hits[ranked[0]]
     text = f"changes {', '.join(repr(t) for t in ranked)}, named by the failure, in {best['path']}"
-    value = min(0.7 * total, log(weights.maximum("changed_token_max")))
+    value = min(total, log(weights.maximum("changed_token_max")))
     return [
         _piece(
             EvidenceKind.CHANGED_TOKEN,
@@ -289,12 +458,35 @@ def _of_tokens(
     ]
 
 
+def _of_matter(
+    group: FailureGroup, touched: Sequence[str], hunks: Sequence[Row], tokens: TokenRarity, weights: Weights
+) -> list[SuspectEvidence]:
+    """Names of the failure's category in what the change touches: a log-in broke, and it changed a token check."""
+    matter = MATTERS.get(group.categories[0].category, frozenset())
+    hits: dict[str, str] = {}
+    for hunk in hunks:
+        if paths.is_production_code(hunk["path"]) or paths.is_configuration(hunk["path"]):
+            for token in (*hunk["tokens"], hunk["path"]):
+                for part in _PART.findall(token):
+                    if part.lower() in matter:
+                        hits.setdefault(part.lower(), hunk["path"])
+    total = fsum(tokens.part_weight(part) for part in sorted(hits)) * _outside_trust(group, weights)
+    if not touched or total <= 0.3:
+        return []
+    named = sorted(hits, key=lambda part: (-tokens.part_weight(part), part))[:3]
+    text = f"touches {', '.join(named)} in {hits[named[0]]}, and the failure is one of {group.categories[0].category}"
+    value = min(total, log(weights.maximum("changed_matter_max")))
+    return [
+        _piece(EvidenceKind.CHANGED_MATTER, weights, text, log_lr=value, words=named, path=hits[named[0]])
+    ]
+
+
 def _of_files(
     group: FailureGroup, touched: Sequence[str], around: Circumstances, weights: Weights
 ) -> list[SuspectEvidence]:
     found = []
     routed = sorted(around.route_paths & set(touched))
-    if routed and not any(frame["path"] for frame in group.frames):
+    if routed and (group.callee is not None or not any(frame["path"] for frame in group.frames)):
         text = f"changed {routed[0]}, which serves the failing route"
         found.append(_piece(EvidenceKind.CHANGED_ROUTE_FILE, weights, text, path=routed[0]))
     if group.categories[0].category in CONFIGURATION_CATEGORIES:
@@ -324,13 +516,13 @@ def _of_time(
             if row["first_seen_at"] < at and row["last_seen_at"] <= at + ENDED_MARGIN:
                 text = f"{verb} by {later[:10]} after the failure began, and the failure was not seen again"
                 found.append(_piece(kind, weights, text, change=later))
-    if not candidate.is_in_range or candidate.is_callee:
+    if not candidate.is_in_range:
         return found
     ended = around.ended_by
-    if ended is not None and ended["is_rollback"]:
+    if ended is not None and ended["is_rollback"] and not candidate.is_callee:
         text = "its deployment was rolled back, and the failure was not seen again"
         found.append(_piece(EvidenceKind.ROLLED_BACK_AFTER, weights, text, revision=ended["sha"]))
-    return found + _of_exposure(group, around, weights)
+    return found + _of_exposure(candidate, group, around, weights)
 
 
 def _rate(group: FailureGroup, around: Circumstances) -> tuple[float, int, int]:
@@ -341,30 +533,29 @@ def _rate(group: FailureGroup, around: Circumstances) -> tuple[float, int, int]:
     return (min(failures / requests, 1.0) if requests else 0.0), requests, failures
 
 
-def _of_exposure(group: FailureGroup, around: Circumstances, weights: Weights) -> list[SuspectEvidence]:
-    """First seen and change point: what the traffic of this and of earlier revisions says of the onset."""
-    found: list[SuspectEvidence] = []
-    interval = around.onset_interval
+def _of_exposure(
+    candidate: Listed, group: FailureGroup, around: Circumstances, weights: Weights
+) -> list[SuspectEvidence]:
+    """First seen and change point: what the traffic before and after its deployment says of the onset.
+
+    A revision that served the operation well for long did not bring a failure that comes at this rate.
+    """
     rate, requests, _ = _rate(group, around)
-    if interval is None or not requests or rate <= 0:
-        return found
-    if around.is_sampling_known:
-        before = around.traffic.count(until=_hour(interval["started_at"]))
-        expected = rate * before
-        if expected >= 3:
-            value = min(expected, log(weights.maximum("first_seen_max")))
-            text = f"first seen in its deployment; {before} earlier requests did not fail"
-            found.append(_piece(EvidenceKind.FIRST_SEEN, weights, text, log_lr=value, requests_before=before))
-        earlier = around.traffic.count(
-            sha=group.row["onset_sha"],
-            since=_hour(interval["started_at"]),
-            until=_hour(group.row["first_seen_at"]),
-        )
-        factor = requests / (4 * (earlier + 1))
-        if factor > 1:
-            value = min(log(factor), log(weights.maximum("change_point_max")))
-            text = f"began after {earlier} of {requests} requests to the deployed revision"
-            found.append(_piece(EvidenceKind.CHANGE_POINT, weights, text, log_lr=value))
+    deployed_at = candidate.deployed_at
+    if not around.is_sampling_known or deployed_at is None or rate <= 0:
+        return []
+    before = around.traffic.count(until=_hour(deployed_at))
+    between = around.traffic.count(since=_hour(deployed_at), until=_hour(group.row["first_seen_at"]))
+    found: list[SuspectEvidence] = []
+    if rate * before >= LATE_EXPECTED > rate * between:
+        value = min(rate * before, log(weights.maximum("first_seen_max")))
+        text = f"first seen in its deployment; {before} earlier requests did not fail"
+        found.append(_piece(EvidenceKind.FIRST_SEEN, weights, text, log_lr=value, requests_before=before))
+    factor = requests / (4 * (between + 1))
+    if factor > 1:
+        value = min(log(factor), log(weights.maximum("change_point_max")))
+        text = f"began after {between} of {requests} requests to the deployed revision"
+        found.append(_piece(EvidenceKind.CHANGE_POINT, weights, text, log_lr=value))
     return found
 
 
@@ -390,7 +581,7 @@ def of_no_change(
     if deployed is not None and row["first_seen_at"] - deployed > timedelta(hours=24):
         rate, _, _ = _rate(group, around)
         exposed = around.traffic.count(since=_hour(deployed), until=_hour(row["first_seen_at"]))
-        if rate * exposed >= 3:
+        if rate * exposed >= LATE_EXPECTED:
             text = (
                 f"began more than a day after the last deployment, in which {exposed} requests did not fail"
             )
@@ -420,6 +611,21 @@ def _of_end(group: FailureGroup, around: Circumstances, weights: Weights) -> lis
     return [_piece(EvidenceKind.ENDED_WITHOUT_DEPLOYMENT, weights, text, log_lr=value, requests_after=after)]
 
 
+def is_late(group: FailureGroup, around: Circumstances) -> bool:
+    """True when the onset's revision had served the operation well for so long that its deployment says little.
+
+    At least three failures would have been expected, at the rate that was seen later, before the first one came.
+    """
+    interval = around.onset_interval
+    if interval is None:
+        return False
+    rate, _, _ = _rate(group, around)
+    earlier = around.traffic.count(
+        since=_hour(interval["started_at"]), until=_hour(group.row["first_seen_at"])
+    )
+    return rate * earlier >= LATE_EXPECTED
+
+
 def no_change_prior(group: FailureGroup, around: Circumstances, weights: Weights) -> float:
     """Prior of "no change is to blame" by what the clock says of the onset."""
     interval = around.onset_interval
@@ -430,14 +636,6 @@ def no_change_prior(group: FailureGroup, around: Circumstances, weights: Weights
     fresh = timedelta(minutes=weights.prior["fresh_minutes"])
     is_fresh = group.row["first_seen_at"] - interval["started_at"] <= fresh
     return weights.prior["no_change_fresh" if is_fresh else "no_change"]
-
-
-def tokens_by_change(hunks: Iterable[Row]) -> dict[str, frozenset[str]]:
-    """change sha -> tokens of its changed lines."""
-    found: dict[str, set[str]] = {}
-    for hunk in hunks:
-        found.setdefault(hunk["sha"], set()).update(hunk["tokens"] or ())
-    return {sha: frozenset(tokens) for sha, tokens in found.items()}
 
 
 def _hour(moment: datetime) -> datetime:

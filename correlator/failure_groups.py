@@ -61,7 +61,11 @@ class ServiceCode:
 
 @dataclass(slots=True)
 class FailureGroup:
-    """One group with all that the suspects' evidence is made of."""
+    """One group with all that the suspects' evidence is made of.
+
+    ``callee``: service on the other side of a failing call that it took part in, None for other failures. ``entry``: name of the
+    SERVER or CONSUMER span by which the work entered the service; traffic is counted by it.
+    """
 
     row: dict[str, Any]
     frames: list[dict[str, Any]]
@@ -70,6 +74,8 @@ class FailureGroup:
     categories: tuple[RankedCategory, ...]
     is_dependency_leaf: bool
     is_garbage_caller: bool
+    callee: str | None
+    entry: str
     revision_counts: dict[str | None, int] = field(default_factory=dict)
 
 
@@ -156,6 +162,7 @@ class Assembler:
     def _facts(self, located: _Located) -> FailureFacts:
         cause = located.cause
         attributes = {key: cause[column] for key, column in _ATTRIBUTES.items() if cause[column] is not None}
+        attributes[categories.SPAN_KIND] = cause["kind"]
         root = located.stack.root_cause if located.stack else None
         return FailureFacts(
             exception_type=(root.type if root and root.type else None) or cause["exception_type"],
@@ -207,7 +214,7 @@ class Assembler:
             "fingerprint_parts": json.dumps(found.parts, sort_keys=True, ensure_ascii=False),
             "service": cause["service"],
             "environment": cause["environment"],
-            "operation": cause["name"],
+            "operation": cause["entry_name"] or cause["name"],
             "title": _title(facts, template, cause),
             "exception_type": facts.exception_type,
             "message_template": template,
@@ -238,6 +245,8 @@ class Assembler:
             categories=ranked,
             is_dependency_leaf=is_leaf,
             is_garbage_caller=_most(m.cause["upstream_is_garbage_client"] for m in ordered),
+            callee=cause["callee_service"],
+            entry=cause["entry_name"] or cause["name"],
             revision_counts=dict(counts),
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from correlator import categories, suspects
 from correlator.failure_groups import FailureGroup
 from correlator.incident_links import Link
+from correlator.unlinked import SILENT
 from correlator.weights import Weights
 from schemas.records import CommitSha, Suspect, SuspectEvidence
 from schemas.vocabulary import Candidate, EvidenceKind, FailureCategory
@@ -39,6 +40,7 @@ def answer(
     group_suspects: Mapping[str, Sequence[Suspect]],
     duplicate_of: str | None,
     is_watched: bool,
+    unlinked: Sequence[Suspect],
     verdict: Row | None,
     weights: Weights,
 ) -> Answer:
@@ -47,9 +49,12 @@ def answer(
     Args:
         links: of this incident, heaviest first.
         is_watched: its service sent spans around the incident, so that a failure would have been seen.
+        unlinked: suspects by its words alone, for an incident without links.
         verdict: newest row of ``verdicts`` for it, or None.
     """
-    is_false = bool(state["is_declared_false"]) or (not links and is_watched)
+    main = groups[links[0].group_id] if links else None
+    category, reason = _category(state, main)
+    is_false = bool(state["is_declared_false"]) or (not links and is_watched and category not in SILENT)
     if is_false:
         text = (
             "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"
@@ -63,12 +68,12 @@ def answer(
                 Suspect(Candidate.UNATTRIBUTED, None, 1 - FALSE_ALARM_MASS),
             ]
         )
+    elif not links:
+        found = list(unlinked)
     else:
         found = suspects.mixed([(link.weight, group_suspects[link.group_id]) for link in links])
     if verdict is not None:
         found = _decided(verdict, found)
-    main = groups[links[0].group_id] if links else None
-    category, reason = _category(state, main)
     delay = (state["opened_at"] - main.row["first_seen_at"]).total_seconds() if main else None
     return Answer(
         state={

@@ -29,12 +29,13 @@ from correlator import (
     revisions,
     rework,
     services,
-    suspects,
+    traces,
+    unlinked,
     weights,
 )
 from correlator.catalogue import catalogue
 from schemas import tables
-from schemas.records import RepositoryName, RepositoryPort, Suspect
+from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
 from schemas.settings import Settings
 from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema, Table
@@ -213,16 +214,32 @@ class Correlator:
         )
         links = {s["incident_id"]: incident_links.score(s, groups, as_of=as_of) for s in states}
         named = _named(states, links, lines)
-        callees = _callees(store, groups, as_of)
         traffic = circumstances.traffic_by_operation(hours, sha_of=sha_of, timeline=timeline)
+        samples = _samples(store, groups, as_of)
+        around = {
+            g.row["group_id"]: circumstances.around(
+                g,
+                sample=samples[g.row["group_id"]],
+                traffic=traffic,
+                timeline=timeline,
+                mainline=lines.get(g.row["repository"] or ""),
+                landed_or_deployed=deployed_at,
+                route_paths=_route_paths(g, samples[g.row["group_id"]], code, timeline, port),
+                named=named.get(g.row["group_id"], frozenset()),
+                as_of=as_of,
+                is_sampling_known=_sampling_ratio(settings, g.row["service"]) is not None,
+            )
+            for g in groups
+        }
         listed = {
             g.row["group_id"]: candidates.listed(
                 g,
-                callees=callees.get(g.row["group_id"], ()),
+                callees=samples[g.row["group_id"]].callees,
                 timeline=timeline,
                 mainlines=lines,
                 services=code,
                 paths_of=paths_of,
+                is_late=evidence.is_late(g, around[g.row["group_id"]]),
                 weights=ruled,
             )
             for g in groups
@@ -230,51 +247,17 @@ class Correlator:
         hunks = _hunks(
             store, {(c.change["repository"], c.change["sha"]) for found in listed.values() for c in found}
         )
-        by_group: dict[str, list[Suspect]] = {}
-        for group in groups:
-            group_id, repository = group.row["group_id"], group.row["repository"]
-            service_settings = settings.services.get(group.row["service"])
-            ratio = (service_settings.sampling_ratio if service_settings else None) or settings.sampling_ratio
-            found = listed[group_id]
-            surroundings = circumstances.around(
-                group,
-                found,
-                traffic=traffic,
-                timeline=timeline,
-                mainline=lines.get(repository or ""),
-                landed_or_deployed=deployed_at,
-                callees=callees.get(group_id, ()),
-                route_paths=_route_paths(group, port),
-                named=named.get(group_id, frozenset()),
-                as_of=as_of,
-                is_sampling_known=ratio is not None,
-            )
-            rarity = evidence.TokenRarity(
-                evidence.tokens_by_change(h for c in found for h in hunks.get(c.change["sha"], ()))
-            )
-            weighed = [
-                suspects.CandidateChange(
-                    c.change["sha"],
-                    c.share,
-                    evidence.of_change(
-                        c,
-                        group,
-                        touched=paths_of.get((c.change["repository"], c.change["sha"]), ()),
-                        hunks=hunks.get(c.change["sha"], ()),
-                        tokens=rarity,
-                        around=surroundings,
-                        weights=ruled,
-                    ),
-                )
-                for c in found
-            ]
-            by_group[group_id] = suspects.weigh(
-                weighed,
-                evidence.of_no_change(group, surroundings, weights=ruled),
-                no_change_prior=evidence.no_change_prior(group, surroundings, ruled),
-                is_revision_known=group.row["onset_sha"] is not None,
+        by_group = {
+            g.row["group_id"]: evidence.weigh(
+                g,
+                listed[g.row["group_id"]],
+                around[g.row["group_id"]],
+                paths_of=paths_of,
+                hunks=hunks,
                 weights=ruled,
             )
+            for g in groups
+        }
 
         # what each incident says
         verdicts = {
@@ -285,6 +268,7 @@ class Correlator:
         }
         repeated = incident_links.duplicates(states, links)
         groups_by_id = {g.row["group_id"]: g for g in groups}
+        worded = _worded(store, states, links, lines, running, timeline, code, paths_of, ruled)
         answers = [
             incidents.answer(
                 state,
@@ -293,6 +277,7 @@ class Correlator:
                 group_suspects=by_group,
                 duplicate_of=repeated.get(state["incident_id"]),
                 is_watched=services.is_watched(state, hours),
+                unlinked=worded.get(state["incident_id"], ()),
                 verdict=verdicts.get(state["incident_id"]),
                 weights=ruled,
             )
@@ -405,20 +390,64 @@ def _named(
     return found
 
 
-def _callees(
+def _samples(
     store: Store, groups: Sequence[failure_groups.FailureGroup], as_of: datetime
-) -> dict[str, tuple[str, ...]]:
-    """group id -> services below the root-cause span in its sample trace, sorted."""
-    samples = sorted({g.row["sample_trace_id"] for g in groups})
-    if not samples:
+) -> dict[str, traces.Sample]:
+    asked = {"trace_ids": sorted({g.row["sample_trace_id"] for g in groups}), "until": as_of}
+    if not groups:
         return {}
-    spans = store.rows(sql("correlator", "trace_services"), trace_ids=samples, until=as_of)
-    return {
-        g.row["group_id"]: services.below(
-            spans, g.row["sample_trace_id"], g.row["sample_span_id"], g.row["service"]
+    return traces.samples(
+        groups,
+        store.rows(sql("correlator", "trace_services"), **asked),
+        store.rows(sql("correlator", "trace_exceptions"), **asked),
+    )
+
+
+def _worded(
+    store: Store,
+    states: Sequence[Row],
+    links: Mapping[str, Sequence[incident_links.Link]],
+    lines: Mapping[str, mainlines.Mainline],
+    running: Sequence[Row],
+    timeline: revisions.Timeline,
+    code: Mapping[str, failure_groups.ServiceCode],
+    paths_of: Mapping[tuple[str, str], Sequence[str]],
+    ruled: weights.Weights,
+) -> dict[str, list[Suspect]]:
+    """incident id -> suspects by its words, of the incidents that no failing span explains."""
+    environments = sorted({row["environment"] for row in running})
+    alone = [s for s in states if not links[s["incident_id"]]]
+    listed = {
+        s["incident_id"]: unlinked.candidates(
+            s,
+            environments=environments,
+            timeline=timeline,
+            mainlines=lines,
+            services=code,
+            paths_of=paths_of,
+            weights=ruled,
         )
-        for g in groups
+        for s in alone
     }
+    hunks = _hunks(
+        store, {(c.change["repository"], c.change["sha"]) for found in listed.values() for c in found}
+    )
+    landings = {sha: change for line in lines.values() for sha, change in line.landings().items()}
+    return {
+        s["incident_id"]: unlinked.weigh(
+            s,
+            listed[s["incident_id"]],
+            hunks=hunks,
+            named=incident_links.named_changes(s, landings),
+            weights=ruled,
+        )
+        for s in alone
+    }
+
+
+def _sampling_ratio(settings: Settings, service: str) -> float | None:
+    stated = settings.services.get(service)
+    return (stated.sampling_ratio if stated else None) or settings.sampling_ratio
 
 
 def _hunks(store: Store, wanted: set[tuple[str, str]]) -> dict[str, list[Row]]:
@@ -432,15 +461,35 @@ def _hunks(store: Store, wanted: set[tuple[str, str]]) -> dict[str, list[Row]]:
     return found
 
 
-def _route_paths(group: failure_groups.FailureGroup, port: RepositoryPort) -> frozenset[str]:
-    """Files that hold the failing route as a literal, asked only where no frame maps."""
-    route = group.facts.attributes.get(HTTP_ROUTE)
-    repository, sha = group.row["repository"], group.row["onset_sha"]
-    if not (isinstance(route, str) and len(route) > 1 and repository and sha):
+def _route_paths(
+    group: failure_groups.FailureGroup,
+    sample: traces.Sample,
+    code: Mapping[str, failure_groups.ServiceCode],
+    timeline: revisions.Timeline,
+    port: RepositoryPort,
+) -> frozenset[str]:
+    """Files that hold the failing route as a literal: the callee's when it refused, else ours when no frame maps."""
+    row = group.row
+    if group.callee is None and any(frame["path"] for frame in group.frames):
         return frozenset()
-    if any(frame["path"] for frame in group.frames):
-        return frozenset()
-    return frozenset(path for path, _ in port.search(repository, sha, route))
+    own = group.facts.attributes.get(HTTP_ROUTE)
+    asked = (
+        [(s, r) for s, r in sample.routes if s == group.callee] if group.callee else [(row["service"], own)]
+    )
+    found: set[str] = set()
+    for service, route in asked:
+        place = code.get(service)
+        running = timeline.at(service, row["environment"], row["first_seen_at"])
+        if (
+            isinstance(route, str)
+            and len(route) > 1
+            and place
+            and place.repository
+            and running
+            and running["sha"]
+        ):
+            found |= {path for path, _ in port.search(place.repository, CommitSha(running["sha"]), route)}
+    return frozenset(found)
 
 
 def _pieces(suspect: Suspect) -> str:

@@ -103,27 +103,6 @@ def _by_frames(service: str, known: Sequence[Row], causes: Sequence[Row], port: 
     return fitting[0] if len(fitting) == 1 else None
 
 
-def below(spans: Sequence[Row], trace_id: str, span_id: str, service: str) -> tuple[str, ...]:
-    """Services other than ``service`` among the descendants of one span, sorted.
-
-    Args:
-        spans: rows of ``trace_services.sql``.
-    """
-    children: dict[str | None, list[Row]] = defaultdict(list)
-    for span in spans:
-        if span["trace_id"] == trace_id:
-            children[span["parent_span_id"]].append(span)
-    found: set[str] = set()
-    stack, visited = [span_id], {span_id}
-    while stack:
-        for child in children[stack.pop()]:
-            if child["span_id"] not in visited:
-                visited.add(child["span_id"])
-                stack.append(child["span_id"])
-                found.add(child["service"])
-    return tuple(sorted(found - {service}))
-
-
 def is_watched(incident: Row, hours: Sequence[Row]) -> bool:
     """True when the incident's service sent spans around it, so that a failure would have been seen."""
     if not incident["service"]:

@@ -74,7 +74,8 @@ def weigh(
     scores: list[tuple[float, str, CandidateChange | None]] = [
         (log(no_change_prior) + fsum(piece.log_lr for piece in reasons), "", None)
     ]
-    changes_prior = max(1 - no_change_prior - reserve, 1e-6)
+    # Candidates that can hardly fail at run time (documentation, a formatter run) do not become likely by being alone.
+    changes_prior = max(1 - no_change_prior - reserve, 1e-6) * min(total_share, 1.0)
     for candidate in candidates:
         prior = log(changes_prior * candidate.share / total_share)
         kept = strongest(candidate.evidence)

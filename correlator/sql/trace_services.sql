@@ -9,6 +9,7 @@ SELECT
     any_value(service) AS service,
     any_value(coalesce(environment, '')) AS environment,
     any_value(name) AS operation,
+    any_value(http_route) AS http_route,
     any_value(kind) AS kind,
     any_value(status_code) AS status_code,
     min(start_time)::TIMESTAMP AS started_at,

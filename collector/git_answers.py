@@ -1,0 +1,376 @@
+"""Read-only questions to git, answered once and kept as facts: the correlator's repository port.
+
+Each answer is stored in GIT_REVISIONS, GIT_TREES, GIT_BLAMES or GIT_ANSWERS and given from there the next time, so a
+rebuild replays what was known. A question about a commit that the mirror does not hold is not answered and not
+stored: a later sync may bring it.
+"""
+
+import json
+import tempfile
+import threading
+from collections import OrderedDict
+from typing import IO, Any, TypeVar
+
+from collector import mirror, revisions
+from collector.git import HEX, Git, unquoted
+from schemas import tables
+from schemas.errors import SourceUnavailable
+from schemas.records import BlamedLine, CommitSha, RepositoryName
+from schemas.settings import Settings
+from schemas.store import Store
+
+BLOB_BYTES_MAX = 8 * 1024 * 1024
+EXCERPT_CHARACTERS_MAX = 400
+EXCERPT_AROUND_MAX = 50
+SEARCH_CHARACTERS_MAX = 200
+BLAMED_LINES_MAX = 200
+"""Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
+IGNORED_REVISIONS_PATH = ".git-blame-ignore-revs"
+MEMO_ENTRIES = 256
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class GitAnswers:
+    """:class:`schemas.records.RepositoryPort` on the mirrors of this data folder.
+
+    ``is_replay`` answers from the store alone and never starts git (a rebuild without mirrors). Safe to share
+    between threads.
+    """
+
+    def __init__(self, store: Store, settings: Settings, *, is_replay: bool = False) -> None:
+        self._store = store
+        self._settings = settings
+        self._is_replay = is_replay
+        self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
+        self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
+        self._guard = threading.RLock()
+
+    # --- the port ----------------------------------------------------------------------------------
+
+    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
+        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing.
+
+        A revision that was found is pinned in the mirror; one that was not is asked again after the next sync.
+        """
+        stored = self._store.row(
+            "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision",
+            repository=repository,
+            revision=revision,
+        )
+        if stored is not None:
+            return CommitSha(stored["sha"]) if stored["sha"] else None
+        git = self._git(repository)
+        if git is None:
+            return None
+        sha = revisions.resolve(git, self._store, repository, revision)
+        if sha is not None and git.commit(sha) is not None:
+            mirror.pin(git, sha)
+        if sha is not None or self._is_synced(repository):
+            self._put(
+                tables.GIT_REVISIONS,
+                [{"repository": repository, "revision": revision, "sha": sha}],
+            )
+        return sha
+
+    def tree(self, repository: RepositoryName, sha: CommitSha) -> tuple[str, ...]:
+        """All file paths at ``sha``, sorted, submodules left out; empty when the revision is missing."""
+        with self._guard:
+            if (repository, sha) in self._trees:
+                self._trees.move_to_end((repository, sha))
+                return self._trees[repository, sha]
+        stored = self._store.row(
+            "SELECT paths FROM git_trees WHERE repository = $repository AND sha = $sha",
+            repository=repository,
+            sha=sha,
+        )
+        if stored is not None:
+            paths = tuple(stored["paths"])
+        else:
+            git = self._git_at(repository, sha)
+            if git is None:
+                return ()
+            answer = git.run("ls-tree", "-r", "-z", sha, timeout_s=self._settings.git_timeout_s)
+            entries = [entry.partition(b"\t") for entry in answer.split(b"\0") if entry]
+            paths = tuple(
+                sorted(
+                    path.decode("utf-8", "backslashreplace")
+                    for head, _, path in entries
+                    if head.split()[1] == b"blob"
+                )
+            )
+            self._put(tables.GIT_TREES, [{"repository": repository, "sha": sha, "paths": paths}])
+        with self._guard:
+            _remember(self._trees, (repository, sha), paths)
+        return paths
+
+    def blame(
+        self, repository: RepositoryName, sha: CommitSha, path: str, lines: tuple[int, ...]
+    ) -> dict[int, BlamedLine]:
+        """Who last wrote each of ``lines`` (1-based) of ``path`` at ``sha``; lines git cannot answer are left out.
+
+        One git process answers all lines that are not yet known. A blame that takes longer than
+        ``blame_timeout_s`` counts as "no answer" until the next sync. ``.git-blame-ignore-revs`` is honoured as it
+        was at ``sha``.
+        """
+        wanted = sorted({line for line in lines if 0 < line < 2**31})
+        if not wanted:
+            return {}
+        stored = self._store.rows(
+            "SELECT line, blamed_sha, original_path, original_line FROM git_blames "
+            "WHERE repository = $repository AND sha = $sha AND path = $path AND line IN (SELECT unnest($lines))",
+            repository=repository,
+            sha=sha,
+            path=path,
+            lines=wanted,
+        )
+        answers = {
+            row["line"]: BlamedLine(
+                row["line"], CommitSha(row["blamed_sha"]), row["original_path"], row["original_line"]
+            )
+            for row in stored
+            if row["blamed_sha"]
+        }
+        missing = sorted(set(wanted) - {row["line"] for row in stored})
+        git = self._git_at(repository, sha) if missing else None
+        if git is None:
+            return answers
+        fresh = self._blamed(git, repository, sha, path, missing)
+        self._put(
+            tables.GIT_BLAMES,
+            [
+                {
+                    "repository": repository,
+                    "sha": sha,
+                    "path": path,
+                    "line": line,
+                    "blamed_sha": fresh[line].sha if line in fresh else None,
+                    "original_path": fresh[line].original_path if line in fresh else None,
+                    "original_line": fresh[line].original_line if line in fresh else None,
+                }
+                for line in missing
+            ],
+        )
+        return dict(sorted((answers | fresh).items()))
+
+    def excerpt(
+        self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
+    ) -> tuple[tuple[int, str], ...]:
+        """``(line number, text)`` for ``line`` and ``around`` lines on each side; empty when there is no such line.
+
+        Texts are cut at 400 characters, ``around`` at 50 lines.
+        """
+        around = max(0, min(around, EXCERPT_AROUND_MAX))
+        question = json.dumps(["excerpt", path, line, around], ensure_ascii=False)
+        known = self._answer(repository, sha, question)
+        if known is None:
+            git = self._git_at(repository, sha)
+            if git is None:
+                return ()
+            texts = self._text_lines(git, repository, sha, path)
+            found = (
+                [
+                    [number, texts[number - 1][:EXCERPT_CHARACTERS_MAX]]
+                    for number in range(max(1, line - around), min(len(texts), line + around) + 1)
+                ]
+                if 1 <= line <= len(texts)
+                else []
+            )
+            known = self._keep(repository, sha, question, found)
+        return tuple((int(number), str(text)) for number, text in known)
+
+    def search(
+        self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
+    ) -> tuple[tuple[str, int], ...]:
+        """``(path, line)`` of literal occurrences of ``text`` at ``sha``, ordered by path and line, at most ``limit``.
+
+        The first line of ``text`` counts, up to 200 characters; binary files are not searched.
+        """
+        first = text.partition("\n")[0].partition("\0")[0][:SEARCH_CHARACTERS_MAX]
+        if not first.strip() or limit < 1:
+            return ()
+        question = json.dumps(["search", first, limit], ensure_ascii=False)
+        known = self._answer(repository, sha, question)
+        if known is None:
+            git = self._git_at(repository, sha)
+            if git is None:
+                return ()
+            known = self._keep(repository, sha, question, self._found(git, sha, first, limit))
+        return tuple((str(path), int(line)) for path, line in known)
+
+    # --- git ---------------------------------------------------------------------------------------
+
+    def _git(self, repository: RepositoryName) -> Git | None:
+        return None if self._is_replay else mirror.opened(self._settings, repository)
+
+    def _git_at(self, repository: RepositoryName, sha: CommitSha) -> Git | None:
+        """git on the mirror, when it holds the commit ``sha``."""
+        git = self._git(repository) if HEX.fullmatch(sha) else None
+        return git if git is not None and git.commit(sha) == sha else None
+
+    def _is_synced(self, repository: RepositoryName) -> bool:
+        row = self._store.row(
+            "SELECT synced_at FROM repositories WHERE repository = $repository", repository=repository
+        )
+        return row is not None and row["synced_at"] is not None
+
+    def _blamed(
+        self, git: Git, repository: RepositoryName, sha: CommitSha, path: str, lines: list[int]
+    ) -> dict[int, BlamedLine]:
+        # One line beyond the end makes git refuse the whole question.
+        line_count = len(self._text_lines(git, repository, sha, path))
+        asked = [line for line in lines if line <= line_count]
+        if not asked:
+            return {}
+        ranges = (
+            [f"-L{first},{last}" for first, last in _ranges(asked)] if len(asked) <= BLAMED_LINES_MAX else []
+        )
+        with tempfile.NamedTemporaryFile(prefix="aftermerge-ignored-", suffix=".txt") as ignored:
+            options = ["--porcelain", *ranges]
+            if self._write_ignored(git, repository, sha, ignored):
+                options += ["--ignore-revs-file", ignored.name]
+            try:
+                answer = git.run("blame", *options, sha, "--", path, timeout_s=self._settings.blame_timeout_s)
+            except SourceUnavailable:
+                # Too slow, too large or no text: the line's author is unknown, which is an answer.
+                return {}
+        wanted = set(asked)
+        return {blamed.line: blamed for blamed in _porcelain(answer) if blamed.line in wanted}
+
+    def _write_ignored(self, git: Git, repository: RepositoryName, sha: CommitSha, target: IO[bytes]) -> bool:
+        """Copy the revisions that blame shall look through; only full ids of commits that exist, git refuses others."""
+        if IGNORED_REVISIONS_PATH not in self.tree(repository, sha):
+            return False
+        shas = [
+            word
+            for line in self._text_lines(git, repository, sha, IGNORED_REVISIONS_PATH)
+            if HEX.fullmatch(word := line.partition("#")[0].strip().lower())
+        ]
+        target.write("".join(f"{word}\n" for word in shas).encode())
+        target.flush()
+        return bool(shas)
+
+    def _text_lines(self, git: Git, repository: RepositoryName, sha: CommitSha, path: str) -> tuple[str, ...]:
+        """The lines of a blob as git counts them (split at LF only); () when it is missing, binary or too large."""
+        key = (repository, sha, path)
+        with self._guard:
+            if key in self._blobs:
+                self._blobs.move_to_end(key)
+                return self._blobs[key]
+        try:
+            content = (
+                b""
+                if "\0" in path
+                else git.run(
+                    "cat-file",
+                    "blob",
+                    f"{sha}:{path}",
+                    timeout_s=self._settings.blame_timeout_s,
+                    bytes_max=BLOB_BYTES_MAX,
+                )
+            )
+        except SourceUnavailable:
+            content = b""
+        lines: list[bytes] = [] if b"\0" in content[:8000] else content.split(b"\n")
+        if lines and not lines[-1]:
+            lines.pop()
+        texts = tuple(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
+        with self._guard:
+            _remember(self._blobs, key, texts)
+        return texts
+
+    def _found(self, git: Git, sha: CommitSha, text: str, limit: int) -> list[list[Any]]:
+        found: list[tuple[str, int]] = []
+        prefix = f"{sha}:".encode()
+        try:
+            with git.stream(
+                *("grep", "-F", "-I", "-n", "-z", "--no-color", "--full-name", "-e", text, sha, "--"),
+                timeout_s=self._settings.blame_timeout_s,
+                accepted=(0, 1),
+            ) as output:
+                for record in output:
+                    name, _, rest = record.partition(b"\0")
+                    number = rest.partition(b"\0")[0]
+                    if name.startswith(prefix) and number.isdigit():
+                        found.append((unquoted(name.removeprefix(prefix)), int(number)))
+                    if len(found) >= limit:
+                        raise _Enough
+        except _Enough:
+            pass
+        except SourceUnavailable:
+            found = []
+        return [[path, line] for path, line in sorted(found)]
+
+    # --- stored answers ------------------------------------------------------------------------------
+
+    def _answer(self, repository: RepositoryName, sha: CommitSha, question: str) -> list[list[Any]] | None:
+        row = self._store.row(
+            "SELECT answer FROM git_answers WHERE repository = $repository AND sha = $sha "
+            "AND question = $question",
+            repository=repository,
+            sha=sha,
+            question=question,
+        )
+        answer: list[list[Any]] | None = None if row is None else json.loads(row["answer"])
+        return answer
+
+    def _put(self, table: tables.Table, rows: list[dict[str, Any]]) -> None:
+        # A sync of another thread replaces rows of the same tables.
+        with self._store.write_lock:
+            self._store.append_rows(table, rows, replace=True)
+
+    def _keep(
+        self, repository: RepositoryName, sha: CommitSha, question: str, answer: list[list[Any]]
+    ) -> list[list[Any]]:
+        text = json.dumps(answer, ensure_ascii=False)
+        self._put(
+            tables.GIT_ANSWERS,
+            [{"repository": repository, "sha": sha, "question": question, "answer": text}],
+        )
+        kept: list[list[Any]] = json.loads(text)
+        return kept
+
+
+class _Enough(Exception):
+    """A reader has what it wants; git need not go on."""
+
+
+def _ranges(lines: list[int]) -> list[tuple[int, int]]:
+    """Sorted line numbers as closed ranges of neighbours."""
+    ranges: list[tuple[int, int]] = []
+    for line in lines:
+        if ranges and ranges[-1][1] == line - 1:
+            ranges[-1] = (ranges[-1][0], line)
+        else:
+            ranges.append((line, line))
+    return ranges
+
+
+def _porcelain(answer: bytes) -> list[BlamedLine]:
+    """Lines of ``git blame --porcelain``: a header per line, a block per commit, the content behind a tab."""
+    blamed = []
+    names: dict[str, str] = {}
+    sha, original, final, name = "", 0, 0, ""
+    is_header = True
+    for line in answer.split(b"\n"):
+        if is_header:
+            words = line.split(b" ")
+            if len(words) < 3:
+                continue
+            sha, original, final = words[0].decode("ascii"), int(words[1]), int(words[2])
+            name = names.get(sha, "")
+            is_header = False
+        elif line.startswith(b"filename "):
+            name = unquoted(line[9:])
+            names[sha] = name
+        elif line.startswith(b"\t"):
+            blamed.append(BlamedLine(final, CommitSha(sha), name, original))
+            is_header = True
+    return blamed
+
+
+def _remember(memo: OrderedDict[K, V], key: K, value: V) -> None:
+    memo[key] = value
+    while len(memo) > MEMO_ENTRIES:
+        memo.popitem(last=False)

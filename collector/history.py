@@ -1,0 +1,296 @@
+"""Commits, notes and the mainline of one mirror, as rows of the fact tables.
+
+One ``git log -z`` gives the metadata of every new commit, one ``git cat-file --batch`` the new notes. The diffs of
+the mainline are in ``collector/hunks.py``. Nothing here decides what a commit means.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+import pyarrow as pa
+
+from collector.git import HEX, Git
+from schemas import store as stores
+from schemas import tables
+from schemas.errors import SourceUnavailable
+from schemas.records import CommitSha, RepositoryName
+from schemas.store import Row, Store
+
+COMMIT_ROWS_PER_BATCH = 20_000
+NOTE_BYTES_READ_MAX = 16 * 1024 * 1024
+"""Old notes embed whole conversations; beyond this only the beginning is read, which holds the line ranges."""
+
+_FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%at", "%ct", "%B")
+_UNIX_S_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MainlineChange:
+    """One commit of the first-parent history. ``landed_unix_s`` never runs backwards along it."""
+
+    position: int
+    sha: CommitSha
+    landed_unix_s: int
+
+
+def append_commits(git: Git, store: Store, repository: RepositoryName, *, timeout_s: float) -> int:
+    """Store the commits reachable from a head or a tag that the store lacks; returns how many were new.
+
+    All or nothing, so that a known commit implies known ancestors and the next call can stop there.
+    """
+    tips = _tips(git, timeout_s=timeout_s)
+    before = _count(store, repository)
+    known = {row["sha"] for row in _known_among(store, repository, tips)}
+    fresh = [tip for tip in tips if tip not in known]
+    if not fresh:
+        return 0
+    revisions = "".join(f"{tip}\n" for tip in fresh) + "".join(f"^{tip}\n" for tip in sorted(known))
+    with (
+        git.stream(
+            "log",
+            "-z",
+            "--no-color",
+            "--no-show-signature",
+            f"--format=tformat:{'%x00'.join(_FIELDS)}",
+            "--stdin",
+            timeout_s=timeout_s,
+            stdin=revisions.encode(),
+        ) as output,
+        store.transaction(),
+    ):
+        for batch in _batches(_commits(output, repository), COMMIT_ROWS_PER_BATCH):
+            store.append(tables.COMMITS, stores.arrow(tables.COMMITS, batch))
+    return _count(store, repository) - before
+
+
+def append_notes(
+    git: Git,
+    store: Store,
+    repository: RepositoryName,
+    *,
+    previous: str | None,
+    current: str | None,
+    note_bytes_max: int,
+    timeout_s: float,
+) -> int:
+    """Store the notes that are new or changed between two states of ``refs/notes/ai``; returns how many.
+
+    Transcripts inside a note are left out (:func:`without_transcripts`), what remains is cut at ``note_bytes_max``.
+    """
+    if current is None or current == previous:
+        return 0
+    blobs = _changed_notes(git, previous, current, timeout_s=timeout_s)
+    if not blobs:
+        return 0
+    listing = "".join(f"{blob}\n" for _, blob in blobs).encode()
+    with git.stream("cat-file", "--batch", timeout_s=timeout_s, stdin=listing) as output:
+        rows = [
+            {"repository": repository, "sha": sha, "text": without_transcripts(text, note_bytes_max)}
+            for (sha, _), text in zip(blobs, _blobs(output, len(blobs)), strict=True)
+        ]
+    store.append_rows(tables.COMMIT_NOTES, rows, replace=True)
+    return len(rows)
+
+
+def mainline(
+    git: Git, store: Store, repository: RepositoryName, head: CommitSha, *, timeout_s: float
+) -> tuple[list[MainlineChange], int]:
+    """The mainline changes up to ``head`` that the store lacks, oldest first, and how many stored ones still hold.
+
+    Stored changes beyond the longest common beginning are gone from the mainline (force push, or a merge that put
+    another parent first). The diff of a commit follows from its id, so the common beginning is never read again.
+    """
+    answer = git.run(
+        "log", "--first-parent", "--reverse", "--format=%H %ct", head, "--", timeout_s=timeout_s
+    ).decode("ascii", "replace")
+    chain = [
+        (sha, _unix_s(committed))
+        for sha, _, committed in (line.partition(" ") for line in answer.splitlines())
+    ]
+    stored = store.arrow(
+        "SELECT sha FROM mainline WHERE repository = $repository ORDER BY position", repository=repository
+    )["sha"].to_pylist()
+    kept = 0
+    while kept < min(len(stored), len(chain)) and stored[kept] == chain[kept][0]:
+        kept += 1
+    changes = []
+    landed = -1
+    for position, (sha, committed) in enumerate(chain):
+        landed = max(landed, committed)
+        if position >= kept:
+            changes.append(MainlineChange(position, CommitSha(sha), landed))
+    return changes, kept
+
+
+def without_transcripts(text: str, bytes_max: int) -> str:
+    """A git-ai note without the conversations that older versions embed, at most ``bytes_max`` bytes.
+
+    The note is line ranges, a line ``---``, and one JSON object; ``messages`` of its prompts are what people typed to
+    a tool, and no rule reads them. A note of any other form passes through, cut.
+    """
+    ranges, rule, metadata = text.partition("\n---\n")
+    if not rule and text.startswith("---\n"):
+        ranges, rule, metadata = "", "---\n", text.removeprefix("---\n")
+    if rule:
+        try:
+            stated = json.loads(metadata)
+        except (ValueError, RecursionError):
+            stated = None
+        if isinstance(stated, dict):
+            removed = False
+            for section in ("prompts", "sessions"):
+                for entry in _mappings(stated.get(section)):
+                    removed = entry.pop("messages", None) is not None or removed
+            if removed:
+                text = ranges + rule + json.dumps(stated, ensure_ascii=False, sort_keys=True)
+    encoded = text.encode()
+    return text if len(encoded) <= bytes_max else encoded[:bytes_max].decode("utf-8", "ignore")
+
+
+def landed_at(unix_s: int) -> datetime:
+    return datetime.fromtimestamp(unix_s, UTC)
+
+
+def _mappings(section: object) -> list[dict[str, object]]:
+    return (
+        [entry for entry in section.values() if isinstance(entry, dict)] if isinstance(section, dict) else []
+    )
+
+
+def _tips(git: Git, *, timeout_s: float) -> list[str]:
+    """Commits that a head or a tag names, sorted; tags of trees and blobs left out."""
+    answer = git.run(
+        "for-each-ref",
+        "--format=%(objecttype) %(objectname) %(*objecttype) %(*objectname)",
+        "refs/heads",
+        "refs/tags",
+        timeout_s=timeout_s,
+    )
+    tips = set()
+    for line in answer.decode("ascii", "replace").splitlines():
+        kinds = line.split(" ")
+        tips |= {kinds[n + 1] for n in (0, 2) if kinds[n : n + 1] == ["commit"]}
+    return sorted(tips)
+
+
+def _known_among(store: Store, repository: RepositoryName, tips: Sequence[str]) -> list[Row]:
+    return store.rows(
+        "SELECT sha FROM commits WHERE repository = $repository AND sha IN (SELECT unnest($tips))",
+        repository=repository,
+        tips=list(tips),
+    )
+
+
+def _count(store: Store, repository: RepositoryName) -> int:
+    return int(
+        store.value("SELECT count(*) AS n FROM commits WHERE repository = $repository", repository=repository)
+    )
+
+
+def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
+    fields = _fields(output)
+    for sha in fields:
+        parents = next(fields)
+        names = [next(fields).decode("utf-8", "replace") for _ in range(4)]
+        authored, committed = (_unix_s(next(fields).decode("ascii", "replace")) for _ in range(2))
+        yield {
+            "repository": repository,
+            "sha": sha.decode("ascii"),
+            "parents": parents.decode("ascii").split(),
+            "author_name": names[0],
+            "author_email": names[1],
+            "committer_name": names[2],
+            "committer_email": names[3],
+            "authored_at": landed_at(authored),
+            "committed_at": landed_at(committed),
+            "message": next(fields).decode("utf-8", "replace"),
+        }
+
+
+def _fields(output: IO[bytes]) -> Iterator[bytes]:
+    """NUL-terminated fields. git prints a message only up to its first NUL, so no field can be forged."""
+    rest = b""
+    while chunk := output.read(1 << 20):
+        *whole, rest = (rest + chunk).split(b"\0")
+        yield from whole
+    if rest.strip():
+        raise SourceUnavailable("git log ended in the middle of a commit", reason="failed")
+
+
+def _unix_s(text: str) -> int:
+    """Seconds since 1970; damaged dates become 0 or the last second that a datetime holds."""
+    try:
+        return min(max(int(text), 0), _UNIX_S_MAX)
+    except ValueError:
+        return 0
+
+
+def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _changed_notes(
+    git: Git, previous: str | None, current: str, *, timeout_s: float
+) -> list[tuple[CommitSha, str]]:
+    """(annotated commit, note blob) of each note that is new or changed, by commit.
+
+    A notes tree fans out as it grows (``ab/cdef...``), so the same note can move between two paths; read again, it
+    gives the same row.
+    """
+    if previous is not None and git.commit(previous) is not None:
+        answer = git.run(
+            "diff-tree", "-r", "-z", "--no-renames", previous, current, "--", timeout_s=timeout_s
+        )
+        fields = answer.split(b"\0")
+        pairs = [(fields[n + 1], fields[n].split()[3]) for n in range(0, len(fields) - 1, 2)]
+    else:
+        answer = git.run("ls-tree", "-r", "-z", current, timeout_s=timeout_s)
+        entries = [entry.partition(b"\t") for entry in answer.split(b"\0") if entry]
+        pairs = [(path, head.split()[2]) for head, _, path in entries]
+    found = {}
+    for path, blob in pairs:
+        sha = path.replace(b"/", b"").decode("ascii", "replace")
+        if HEX.fullmatch(sha) and blob.strip(b"0"):
+            found[CommitSha(sha)] = blob.decode("ascii")
+    return sorted(found.items())
+
+
+def _blobs(output: IO[bytes], count: int) -> Iterator[str]:
+    """Contents in the order asked, each up to :data:`NOTE_BYTES_READ_MAX` bytes; '' for an object that is missing."""
+    for _ in range(count):
+        header = output.readline().split()
+        if len(header) != 3:
+            yield ""
+            continue
+        size = int(header[2])
+        content = output.read(min(size, NOTE_BYTES_READ_MAX))
+        left = size - len(content) + 1
+        while left > 0:
+            left -= len(output.read(min(left, 1 << 20))) or left
+        yield content.decode("utf-8", "replace")
+
+
+def mainline_rows(repository: RepositoryName, changes: Sequence[MainlineChange]) -> pa.Table:
+    """``changes`` as rows of the ``mainline`` table."""
+    return stores.arrow(
+        tables.MAINLINE,
+        (
+            {
+                "repository": repository,
+                "position": change.position,
+                "sha": change.sha,
+                "landed_at": landed_at(change.landed_unix_s),
+            }
+            for change in changes
+        ),
+    )

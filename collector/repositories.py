@@ -1,0 +1,329 @@
+"""Repositories that the operator added: add, sync, list, remove. Writes every git fact table.
+
+A sync is safe to repeat and to interrupt: commits go in whole, the mainline in chunks that each leave a true
+beginning of it, and the next sync goes on from there.
+"""
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+from collector import history, hunks, mirror, revisions
+from collector.git import Git
+from schemas import tables
+from schemas.errors import MalformedInput, SourceUnavailable
+from schemas.records import CommitSha, RepositoryName
+from schemas.settings import Settings
+from schemas.store import Row, Store
+
+CHUNK_WEIGHT = 60_000
+"""Paths, hunks and sixteenths of lines per transaction: some tens of megabytes."""
+
+Progress = Callable[[str, int, int], None]
+"""Told (step, done, total); total is 0 where it is not known."""
+
+_MIRRORED = (
+    tables.COMMITS,
+    tables.COMMIT_NOTES,
+    tables.MAINLINE,
+    tables.CHANGE_PATHS,
+    tables.HUNKS,
+    tables.GIT_REVISIONS,
+    tables.GIT_TREES,
+    tables.GIT_BLAMES,
+    tables.GIT_ANSWERS,
+)
+_locks: dict[str, threading.Lock] = {}
+_locks_guard = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncReport:
+    """What one sync brought. ``changes_dropped`` counts changes that a force push took off the mainline."""
+
+    repository: RepositoryName
+    default_branch: str | None
+    head_sha: CommitSha | None
+    commits_added: int
+    notes_added: int
+    changes_added: int
+    changes_dropped: int
+    revisions_resolved: int
+    duration_s: float
+
+
+def add(
+    store: Store,
+    settings: Settings,
+    *,
+    repository: str,
+    source: str,
+    url: str | None = None,
+    assume_unmarked: str | None = None,
+    assume_unmarked_from: datetime | None = None,
+) -> Row:
+    """Make ``repository`` known, or restate what is known of it; the first :func:`sync` fills it.
+
+    Args:
+        repository: ``owner/name``.
+        source: Path of a local repository, or an https or ssh URL.
+        url: What its services send as ``vcs.repository.url.full``; an http(s) source by default.
+        assume_unmarked: ``"human"`` when the operator states that unmarked commits are human work.
+        assume_unmarked_from: From when on (UTC); required with ``assume_unmarked``.
+
+    Returns:
+        The row of ``repositories``.
+
+    Raises:
+        MalformedInput: a name, source or statement that cannot be.
+        SourceUnavailable: the source does not answer.
+    """
+    name = mirror.checked_name(repository)
+    where = mirror.checked_source(source)
+    if assume_unmarked not in {None, "human"}:
+        raise MalformedInput(
+            f"assume_unmarked = {assume_unmarked!r} is not known",
+            hint='write "human", or leave it out',
+            repository=name,
+        )
+    if (assume_unmarked is None) != (assume_unmarked_from is None):
+        raise MalformedInput(
+            f"{name}: assume_unmarked and assume_unmarked_from go together",
+            hint="state from which date on unmarked commits are human work",
+            repository=name,
+        )
+    mirror.probe(settings, name, where)
+    before = store.row("SELECT * FROM repositories WHERE repository = $repository", repository=name) or {}
+    row = {
+        **{column: before.get(column) for column in tables.REPOSITORIES.column_names},
+        "repository": name,
+        "source": where,
+        "url": url or before.get("url") or _url_of(where),
+        "assume_unmarked": assume_unmarked or before.get("assume_unmarked"),
+        "assume_unmarked_from": assume_unmarked_from or before.get("assume_unmarked_from"),
+        "added_at": before.get("added_at") or datetime.now(UTC),
+    }
+    store.append_rows(tables.REPOSITORIES, [row], replace=True)
+    return row
+
+
+def listed(store: Store) -> list[Row]:
+    """Every repository, by name, with its numbers of stored commits and mainline changes."""
+    return store.rows(
+        """
+        SELECT r.*,
+               (SELECT count(*) FROM commits AS c WHERE c.repository = r.repository) AS commit_count,
+               (SELECT count(*) FROM mainline AS m WHERE m.repository = r.repository) AS change_count
+        FROM repositories AS r
+        ORDER BY r.repository
+        """
+    )
+
+
+def remove(store: Store, settings: Settings, repository: str) -> None:
+    """Forget ``repository``: its facts and its mirror. What was published about it stays in the ledger.
+
+    Raises:
+        MalformedInput: there is no such repository.
+    """
+    name = RepositoryName(_known(store, repository)["repository"])
+    with _lock(name):
+        with store.transaction():
+            for table in (*_MIRRORED, tables.REPOSITORIES):
+                _delete(store, table, name)
+        where = mirror.directory(settings, name)
+        shutil.rmtree(where, ignore_errors=True)
+        where.with_suffix(".gitconfig").unlink(missing_ok=True)
+
+
+def sync(store: Store, settings: Settings, repository: str, progress: Progress | None = None) -> SyncReport:
+    """Fetch ``repository`` and store what is new: commits, notes, mainline, diffs.
+
+    After a force push the changes that left the mainline are dropped from MAINLINE, CHANGE_PATHS and HUNKS; their
+    commits stay. Revisions that named nothing so far are asked again.
+
+    Raises:
+        MalformedInput: there is no such repository.
+        SourceUnavailable: the source or its history cannot be read; what was stored before stays.
+    """
+    row = _known(store, repository)
+    name = RepositoryName(row["repository"])
+    tell = progress or _tell_nobody
+    started = monotonic()
+    with _lock(name), _naming(name):
+        tell("fetch", 0, 0)
+        fetched = mirror.fetch(settings, name, row["source"], previous_branch=row["default_branch"])
+        git = mirror.opened(settings, name)
+        assert git is not None
+        tell("commits", 0, 0)
+        commits_added = history.append_commits(git, store, name, timeout_s=settings.git_timeout_s)
+        tell("notes", 0, 0)
+        notes_added = history.append_notes(
+            git,
+            store,
+            name,
+            previous=row["notes_sha"],
+            current=fetched.notes_sha,
+            note_bytes_max=settings.note_bytes_max,
+            timeout_s=settings.git_timeout_s,
+        )
+        added, dropped = 0, 0
+        if fetched.head_sha is not None and fetched.head_sha != row["head_sha"]:
+            added, dropped = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
+        with store.write_lock:
+            store.execute(
+                "UPDATE repositories SET default_branch = $branch, head_sha = $head, notes_sha = $notes, "
+                "synced_at = $now WHERE repository = $repository",
+                branch=fetched.default_branch,
+                head=fetched.head_sha,
+                notes=fetched.notes_sha,
+                now=datetime.now(UTC),
+                repository=name,
+            )
+            resolved = _ask_again(git, store, name)
+        tell("done", 0, 0)
+    return SyncReport(
+        repository=name,
+        default_branch=fetched.default_branch,
+        head_sha=fetched.head_sha,
+        commits_added=commits_added,
+        notes_added=notes_added,
+        changes_added=added,
+        changes_dropped=dropped,
+        revisions_resolved=resolved,
+        duration_s=monotonic() - started,
+    )
+
+
+def _sync_mainline(
+    git: Git, store: Store, settings: Settings, name: RepositoryName, head: CommitSha, tell: Progress
+) -> tuple[int, int]:
+    """Store the mainline up to ``head``; returns how many changes were added and dropped."""
+    changes, kept = history.mainline(git, store, name, head, timeout_s=settings.git_timeout_s)
+    dropped = _drop_after(store, name, kept)
+    if not changes:
+        return 0, dropped
+    last = store.value(
+        "SELECT sha FROM mainline WHERE repository = $repository AND position = $position",
+        repository=name,
+        position=kept - 1,
+    )
+    since = (f"^{last}",) if last else ()
+    batch = hunks.Batch(name)
+    done = stored = 0
+    # Closed here, not by the garbage collector, so that git ends when a later step fails.
+    with contextlib.closing(hunks.read(git, (head, *since), timeout_s=settings.git_timeout_s)) as diffs:
+        try:
+            for change, (sha, paths) in zip(changes, diffs, strict=True):
+                assert change.sha == sha
+                batch.add(sha, paths)
+                done += 1
+                if batch.weight >= CHUNK_WEIGHT:
+                    _store_chunk(store, name, changes[stored:done], batch)
+                    stored = done
+                    tell("changes", done, len(changes))
+        finally:
+            # Whatever was read whole is true, also when git then failed on a missing object.
+            _store_chunk(store, name, changes[stored:done], batch)
+    tell("changes", done, len(changes))
+    return len(changes), dropped
+
+
+def _store_chunk(
+    store: Store, name: RepositoryName, changes: list[history.MainlineChange], batch: hunks.Batch
+) -> None:
+    path_rows, hunk_rows = batch.taken()
+    with store.transaction():
+        store.append(tables.MAINLINE, history.mainline_rows(name, changes))
+        store.append(tables.CHANGE_PATHS, path_rows)
+        store.append(tables.HUNKS, hunk_rows)
+
+
+def _drop_after(store: Store, name: RepositoryName, kept: int) -> int:
+    """Take the changes from position ``kept`` on off the mainline, with their diffs; returns how many."""
+    gone = store.rows(
+        "SELECT sha FROM mainline WHERE repository = $repository AND position >= $kept ORDER BY position",
+        repository=name,
+        kept=kept,
+    )
+    if gone:
+        shas = [row["sha"] for row in gone]
+        with store.transaction():
+            for table in (tables.CHANGE_PATHS, tables.HUNKS, tables.MAINLINE):
+                store.execute(
+                    f"DELETE FROM {table.name} WHERE repository = $repository "  # noqa: S608 - a name of ours
+                    "AND sha IN (SELECT unnest($shas))",
+                    repository=name,
+                    shas=shas,
+                )
+    return len(gone)
+
+
+def _ask_again(git: Git, store: Store, name: RepositoryName) -> int:
+    """Resolve the revisions that named nothing so far, and forget blames without an answer; returns how many."""
+    store.execute("DELETE FROM git_blames WHERE repository = $name AND blamed_sha IS NULL", name=name)
+    unknown = store.rows(
+        "SELECT revision FROM git_revisions WHERE repository = $name AND sha IS NULL ORDER BY revision",
+        name=name,
+    )
+    found = []
+    for row in unknown:
+        sha = revisions.resolve(git, store, name, row["revision"])
+        if sha is not None:
+            mirror.pin(git, sha)
+            found.append({"repository": name, "revision": row["revision"], "sha": sha})
+    store.append_rows(tables.GIT_REVISIONS, found, replace=True)
+    return len(found)
+
+
+def _tell_nobody(_step: str, _done: int, _total: int) -> None:
+    """Progress without a listener."""
+
+
+@contextlib.contextmanager
+def _naming(name: RepositoryName) -> Iterator[None]:
+    """Name the repository in an error of git that does not."""
+    try:
+        yield
+    except SourceUnavailable as error:
+        if "repository" in error.facts:
+            raise
+        raise SourceUnavailable(
+            f"{name}: {error}",
+            hint=error.hint or "its mirror may lack an object: run `git fsck` in the source, then sync again",
+            repository=name,
+            **error.facts,
+        ) from error
+
+
+def _known(store: Store, repository: str) -> Row:
+    row = store.row("SELECT * FROM repositories WHERE repository = $repository", repository=repository)
+    if row is None:
+        names = ", ".join(
+            r["repository"] for r in store.rows("SELECT repository FROM repositories ORDER BY 1")
+        )
+        raise MalformedInput(
+            f"{repository} is not a known repository",
+            hint=f"known are: {names}" if names else "add it: aftermerge repo add OWNER/NAME PATH_OR_URL",
+            repository=repository,
+        )
+    return row
+
+
+def _delete(store: Store, table: tables.Table, name: RepositoryName) -> None:
+    store.execute(f"DELETE FROM {table.name} WHERE repository = $name", name=name)  # noqa: S608 - a name of ours
+
+
+def _url_of(source: str) -> str | None:
+    """A source on the web without its credential; None for a path or an ssh source."""
+    scheme, _, rest = source.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if scheme == "https" else None
+
+
+def _lock(name: str) -> threading.Lock:
+    with _locks_guard:
+        return _locks.setdefault(name, threading.Lock())

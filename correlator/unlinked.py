@@ -1,0 +1,128 @@
+"""Suspects of an incident that no failing span explains: what was deployed before it, read against its words.
+
+Some failures emit nothing: data sent without consent, a wrong total, an open door. Words are weak evidence, so no
+change weighs more than the cap for an unknown revision. Source: DESIGN "Incident links"; section 8 "degrades as a ladder".
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from math import fsum, log
+from typing import Any
+
+from correlator import suspects
+from correlator.candidates import Listed, deployed_before
+from correlator.evidence import TokenRarity, words_of
+from correlator.failure_groups import ServiceCode
+from correlator.mainlines import Mainline
+from correlator.revisions import Timeline
+from correlator.weights import Weights
+from schemas.records import Suspect, SuspectEvidence
+from schemas.vocabulary import EvidenceKind, FailureCategory
+
+Row = Mapping[str, Any]
+
+SILENT = frozenset(
+    {FailureCategory.COMPLIANCE_GOVERNANCE, FailureCategory.DATA_INTEGRITY, FailureCategory.SECURITY}
+)
+"""Categories of incident text whose failures need not show in any span."""
+
+NO_CHANGE_PRIOR = 0.5
+_PART = re.compile(r"[A-Za-z][a-z]+")
+_ENDING = re.compile(r"(?:ing|ed|es|s)$")
+
+
+def candidates(
+    state: Row,
+    *,
+    environments: Iterable[str],
+    timeline: Timeline,
+    mainlines: Mapping[str, Mainline],
+    services: Mapping[str, ServiceCode],
+    paths_of: Mapping[tuple[str, str], Sequence[str]],
+    weights: Weights,
+) -> list[Listed]:
+    """Changes that ran in the incident's service when it was opened, ordered by sha; none without a service."""
+    found: dict[str, Listed] = {}
+    if not state["service"]:
+        return []
+    stated = [state["environment"]] if state["environment"] is not None else list(environments)
+    for environment in stated:
+        for listed in deployed_before(
+            state["service"],
+            {"environment": environment, "first_seen_at": state["opened_at"]},
+            is_callee=False,
+            callee_share=1.0,
+            decay=weights.prior["late_range_decay"],
+            timeline=timeline,
+            mainlines=mainlines,
+            services=services,
+            paths_of=paths_of,
+            weights=weights,
+        ):
+            found.setdefault(listed.change["sha"], listed)
+    return [found[sha] for sha in sorted(found)]
+
+
+def weigh(
+    state: Row,
+    listed: Sequence[Listed],
+    *,
+    hunks: Mapping[str, Sequence[Row]],
+    named: frozenset[str],
+    weights: Weights,
+) -> list[Suspect]:
+    """Suspects by the words that the incident and a change share; rare ones count more.
+
+    Args:
+        hunks: change sha -> rows of ``hunks``.
+        named: changes that the incident names by sha.
+    """
+    labels = json.loads(state["labels"]) if state["labels"] else {}
+    texts = [state["title"] or "", state["postmortem"] or "", *(str(v) for v in labels.values())]
+    said = _stems(words_of(texts))
+    words = {c.change["sha"]: _stems(_texts(c, hunks)) for c in listed}
+    rarity = TokenRarity(words)
+    weighed = []
+    for candidate in listed:
+        sha = candidate.change["sha"]
+        shared = sorted(said & words[sha], key=lambda word: (-rarity.weight(word), word))[:4]
+        total = fsum(rarity.weight(word) for word in shared)
+        pieces = []
+        if total > 0.3:
+            value = min(total, log(weights.maximum("changed_token_max")))
+            text = f"the incident and the change both speak of {', '.join(shared)}"
+            pieces.append(
+                SuspectEvidence(EvidenceKind.CHANGED_TOKEN, round(value, 6), text, {"tokens": shared})
+            )
+        else:
+            untouched = weights.log_ratio(EvidenceKind.UNTOUCHED)
+            pieces.append(
+                SuspectEvidence(
+                    EvidenceKind.UNTOUCHED, round(untouched, 6), "shares no word with the incident"
+                )
+            )
+        if sha in named:
+            value = weights.log_ratio(EvidenceKind.NAMED_BY_INCIDENT)
+            pieces.append(
+                SuspectEvidence(
+                    EvidenceKind.NAMED_BY_INCIDENT, round(value, 6), "the incident names this change"
+                )
+            )
+        weighed.append(suspects.CandidateChange(sha, candidate.share, tuple(pieces)))
+    return suspects.weigh(
+        weighed, [], no_change_prior=NO_CHANGE_PRIOR, is_revision_known=False, weights=weights
+    )
+
+
+def _texts(candidate: Listed, hunks: Mapping[str, Sequence[Row]]) -> list[str]:
+    found = [str(candidate.change["subject"])]
+    for hunk in hunks.get(candidate.change["sha"], ()):
+        found += [hunk["path"], *hunk["tokens"]]
+    return found
+
+
+def _stems(texts: Iterable[str]) -> frozenset[str]:
+    """Lower-case parts of words and identifiers without their commonest endings: ``exports`` and ``export`` meet."""
+    parts = {part.lower() for text in texts for part in _PART.findall(text)}
+    return frozenset(stem for part in parts if len(stem := _ENDING.sub("", part)) >= 4)
