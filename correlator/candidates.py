@@ -85,7 +85,9 @@ def listed(
         sha = frame["blamed_change"]
         change = mainline.change(sha) if mainline and sha else None
         if change is not None and sha not in found:
-            share = _share(change, weights) * decay ** (weights.prior["older_ranges_max"] + 1)
+            # Blame put it on the list, whatever its size: it counts like a change of a few lines.
+            share = min(_share(change, weights), weights.prior["older_share_max"])
+            share *= decay ** (weights.prior["older_ranges_max"] + 1)
             found[sha] = Listed(change, share, -1, row["service"], False, None)
     return [found[sha] for sha in sorted(found)]
 

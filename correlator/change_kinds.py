@@ -23,6 +23,7 @@ _FORMATTER = re.compile(
       ^(?:chore:\s*)?(?:run|apply|use|re-?run)\s+(?:black|isort|ruff(?:\s+format)?|prettier|gofmt|goimports|gofumpt|
           rustfmt|cargo\s+fmt|clang-format|autopep8|yapf|spotless|ktlint|scalafmt|swiftformat|standardrb)\b
     | ^(?:\[?pre-commit(?:\.ci)?\]?:?\s+auto\s+fixes)
+    | ^(?:chore:\s*)?(?:run|apply|re-?run)\s+(?:the\s+|our\s+)?(?:auto-?)?(?:code\s+)?formatter\b
     | ^(?:chore:\s*)?(?:re-?format|reindent|re-indent)\b
     | ^(?:chore:\s*)?(?:auto-?format|format|fix\s+formatting|formatting)(?:\s+(?:code|files|sources?|everything|the\s+code))?\s*$
     """,

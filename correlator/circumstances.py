@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from correlator.evidence import Circumstances, Traffic
+from correlator.evidence_in_time import Circumstances
 from correlator.failure_groups import FailureGroup
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
 from correlator.traces import Sample
+from correlator.traffic import Traffic
 
 Row = Mapping[str, Any]
 

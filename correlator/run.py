@@ -18,6 +18,7 @@ from correlator import (
     categories,
     circumstances,
     evidence,
+    evidence_in_time,
     failure_groups,
     fingerprint,
     histories,
@@ -29,6 +30,7 @@ from correlator import (
     revisions,
     rework,
     services,
+    tokens,
     traces,
     unlinked,
     weights,
@@ -239,7 +241,7 @@ class Correlator:
                 mainlines=lines,
                 services=code,
                 paths_of=paths_of,
-                is_late=evidence.is_late(g, around[g.row["group_id"]]),
+                is_late=evidence_in_time.is_late(g, around[g.row["group_id"]]),
                 weights=ruled,
             )
             for g in groups
@@ -352,6 +354,7 @@ def rules() -> str:
         "categories": categories.VERSION,
         "fingerprint": fingerprint.VERSION,
         "weights": weights.load().version,
+        "words": tokens.version(),
     }
     return json.dumps(versions, sort_keys=True)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from correlator import evidence
+from correlator import tokens
 from correlator.failure_groups import FailureGroup
 
 Row = Mapping[str, Any]
@@ -42,7 +42,7 @@ def samples(
         found[group.row["group_id"]] = Sample(
             callees=tuple(sorted({span["service"] for span in below} - {own})),
             routes=tuple(sorted({(s["service"], s["http_route"]) for s in below if s["http_route"]})),
-            words=evidence.words_of(
+            words=tokens.words_of(
                 f"{row['type'] or ''} {row['message'] or ''}"
                 for row in recorded[trace_id]
                 if row["span_id"] != span_id

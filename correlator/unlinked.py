@@ -12,10 +12,10 @@ from typing import Any
 
 from correlator import suspects
 from correlator.candidates import Listed, deployed_before
-from correlator.evidence import TokenRarity, words_of
 from correlator.failure_groups import ServiceCode
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
+from correlator.tokens import TokenRarity, words_of
 from correlator.weights import Weights
 from schemas.records import Suspect, SuspectEvidence
 from schemas.vocabulary import EvidenceKind, FailureCategory

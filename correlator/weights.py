@@ -6,6 +6,7 @@ from functools import cache
 from importlib import resources
 from math import log
 
+from schemas.records import SuspectEvidence
 from schemas.vocabulary import EvidenceKind
 
 
@@ -45,3 +46,17 @@ def load() -> Weights:
         cap={key: float(value) for key, value in content["cap"].items()},
         trust={key: float(value) for key, value in content["trust"].items()},
     )
+
+
+def piece(
+    kind: EvidenceKind,
+    weights: Weights,
+    detail: str,
+    *,
+    step: int = 0,
+    log_lr: float | None = None,
+    **facts: object,
+) -> SuspectEvidence:
+    """One piece of evidence; ``log_lr`` None takes the ratio of ``kind`` at ``step``; ``facts`` are for people."""
+    value = weights.log_ratio(kind, step) if log_lr is None else log_lr
+    return SuspectEvidence(kind, round(value, 6), detail, facts)

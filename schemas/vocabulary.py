@@ -94,6 +94,7 @@ class EvidenceKind(StrEnum):
     CHANGED_ROUTE_FILE = "changed_route_file"
     CHANGED_CONFIGURATION = "changed_configuration"
     CHANGED_TOKEN = "changed_token"  # noqa: S105
+    CHANGED_MATTER = "changed_matter"
     ONLY_THIS_REVISION_FAILS = "only_this_revision_fails"
     FIRST_SEEN = "first_seen"
     CHANGE_POINT = "change_point"

@@ -1,0 +1,103 @@
+"""Names that a failure shows and names that a change touches: which they share, and how rare that is.
+
+Pure. The word lists stand in ``words.toml``.
+"""
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from math import log
+
+from correlator.failure_groups import FailureGroup
+from schemas.vocabulary import FailureCategory
+
+# An identifier of three characters or more.
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]{2,}")
+# One word of an identifier: parseHTTPBody -> parse, HTTP, Body.
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]{2,}(?![a-z])")
+# What a message quotes: 'gift_note', "order 7".
+_QUOTED = re.compile(r"'([^']{2,60})'|\"([^\"]{2,60})\"")
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    version: str
+    dull: frozenset[str]
+    matter: Mapping[FailureCategory, frozenset[str]]
+
+
+@cache
+def _words() -> _Words:
+    content = tomllib.loads(resources.files("correlator").joinpath("words.toml").read_text(encoding="utf-8"))
+    return _Words(
+        version=content["version"],
+        dull=frozenset(content["dull"].split()),
+        matter={FailureCategory(name): frozenset(text.split()) for name, text in content["matter"].items()},
+    )
+
+
+def version() -> str:
+    """Version of the word lists."""
+    return _words().version
+
+
+def parts_of(texts: Iterable[str]) -> frozenset[str]:
+    """Lower-case words that identifiers and paths are made of."""
+    return frozenset(part.lower() for text in texts for part in _PART.findall(text))
+
+
+def matter_of(category: FailureCategory) -> frozenset[str]:
+    """Words that name what failures of ``category`` are about; empty where none are stated."""
+    return _words().matter.get(category, frozenset())
+
+
+class TokenRarity:
+    """How rare a token is among the candidates of one failure: only rare ones tell candidates apart."""
+
+    def __init__(self, tokens_of: Mapping[str, frozenset[str]]) -> None:
+        self._tokens_of = tokens_of
+        self._frequency = Counter(token for tokens in tokens_of.values() for token in tokens)
+        parts = (
+            {part.lower() for token in tokens for part in _PART.findall(token)}
+            for tokens in tokens_of.values()
+        )
+        self._parts = Counter(part for found in parts for part in found)
+
+    def part_weight(self, part: str) -> float:
+        """The same for a lower-case part of an identifier; a part that only a path holds counts as rare."""
+        count, total = max(self._parts[part], 1), len(self._tokens_of)
+        return 0.0 if total > 3 and count * 2 > total else log((total + 1) / (count + 0.5))
+
+    def weight(self, token: str) -> float:
+        """Inverse document frequency, 0 for a token of more than half of the candidates."""
+        count, total = self._frequency[token], len(self._tokens_of)
+        if count == 0 or (total > 3 and count * 2 > total):
+            return 0.0
+        return log((total + 1) / (count + 0.5))
+
+
+def words_of(texts: Iterable[str]) -> frozenset[str]:
+    """Identifiers and quoted literals of free texts, dull words left out."""
+    found: set[str] = set()
+    for text in texts:
+        found |= set(_WORD.findall(text)) | {a or b for a, b in _QUOTED.findall(text)}
+    return frozenset(word for word in found if word.lower() not in _words().dull)
+
+
+def failure_tokens(group: FailureGroup) -> frozenset[str]:
+    """Names that the failure shows: quoted literals and identifiers of the message, functions, route, table."""
+    message = group.facts.message or ""
+    words = set(_WORD.findall(message))
+    words |= {a or b for a, b in _QUOTED.findall(message)}
+    for frame in group.frames[:8]:
+        if frame["path"] and frame["function"]:
+            words |= set(_WORD.findall(frame["function"].rsplit(".", 1)[-1]))
+    words |= set(_WORD.findall((group.facts.exception_type or "").rsplit(".", 1)[-1]))
+    for value in group.facts.attributes.values():
+        if isinstance(value, str):
+            words |= set(_WORD.findall(value))
+    return frozenset(word for word in words if word.lower() not in _words().dull)

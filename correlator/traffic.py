@@ -1,0 +1,31 @@
+"""How often an operation ran, by hour and revision. Pure; filled from ``operation_hours.sql``."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Requests of one operation: ``(hour_at, sha or None, span_count)``, oldest first; empty when unknown."""
+
+    hours: tuple[tuple[datetime, str | None, int], ...] = ()
+
+    def count(
+        self, *, sha: str | None = None, since: datetime | None = None, until: datetime | None = None
+    ) -> int:
+        """Requests of ``sha`` (any, when None) in hours that begin in [since, until)."""
+        return sum(
+            count
+            for hour, ran, count in self.hours
+            if (sha is None or ran == sha)
+            and (since is None or hour >= since)
+            and (until is None or hour < until)
+        )
+
+    def revisions_before(self, moment: datetime) -> set[str]:
+        return {ran for hour, ran, _ in self.hours if ran and hour < moment}
+
+
+def hour(moment: datetime) -> datetime:
+    """The beginning of its hour."""
+    return moment.replace(minute=0, second=0, microsecond=0)
