@@ -1,80 +1,125 @@
-"""How a command reaches an installation: the running server over loopback REST, or the store when none runs."""
+"""How a command reaches the running server of a data folder: over loopback REST, with the folder's admin token.
 
+Standard library only: most commands are one request, and a start-up of seconds for it would be felt.
+"""
+
+import hmac
+import http.client
 import json
+import secrets
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
-import httpx
-
-from api.auth import ADMIN_TOKEN_FILE
-from api.serve import SERVER_FILE
-from schemas.errors import AftermergeError, MalformedInput, StoreError
+from api import folder
+from api.folder import Server
+from schemas.errors import AftermergeError, MalformedInput, Overloaded, SourceUnavailable, StoreError
 from schemas.settings import Settings
 
 TIMEOUT_S = 1800.0
+"""A report or a correlation of a large installation takes minutes."""
+GREETING_S = 5.0
+
+# As api/problems.py maps the kinds to statuses, read backwards.
+_KINDS: dict[int, type[AftermergeError]] = {502: SourceUnavailable, 503: StoreError}
 
 
 class Client:
-    """Speaks to the running server with the data folder's admin token."""
+    """Speaks to the running server; no proxy setting ever sees the token."""
 
-    def __init__(self, api_url: str, token: str) -> None:
-        self.api_url = api_url
-        # trust_env off: a proxy setting must never see the token of a loopback server.
-        self._http = httpx.Client(
-            base_url=api_url, headers={"Authorization": f"Bearer {token}"}, timeout=TIMEOUT_S, trust_env=False
-        )
+    def __init__(self, server: Server, token: str) -> None:
+        self.api_url = server.api_url
+        self._token = token
 
     def call(self, method: str, path: str, body: object = None, **parameters: Any) -> Any:
-        """The JSON answer of one request.
+        """The JSON answer of one request; None when there is no content.
 
         Raises:
             MalformedInput: the server refused the request; its problem is the message.
+            SourceUnavailable: a git remote did not answer the server.
             StoreError: the server failed or went away.
         """
-        query = {key: value for key, value in parameters.items() if value is not None}
+        query = urllib.parse.urlencode({k: v for k, v in parameters.items() if v is not None})
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        content = None
+        if body is not None:
+            content = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
         try:
-            response = self._http.request(method, path, json=body, params=query)
-        except httpx.HTTPError as error:
+            target = f"{path}?{query}" if query else path
+            status, _, answer = _request(self.api_url, method, target, headers, content, TIMEOUT_S)
+        except (OSError, http.client.HTTPException) as error:
             raise StoreError(
-                f"the server at {self.api_url} did not answer: {error}", hint="see its log"
+                f"the server at {self.api_url} did not answer: {error or type(error).__name__}",
+                hint="see its log",
             ) from error
-        if response.is_success:
-            return response.json() if response.content else None
-        problem = _problem(response)
-        kind = MalformedInput if response.status_code < 500 else StoreError
-        raise kind(
-            problem.get("detail") or problem.get("title") or response.text, hint=problem.get("hint", "")
-        )
-
-
-def _problem(response: httpx.Response) -> dict[str, Any]:
-    try:
-        found = response.json()
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
+        if 200 <= status < 300:
+            return json.loads(answer) if answer else None
+        raise _refusal(status, answer)
 
 
 def running(settings: Settings) -> Client | None:
-    """A client of the server on this data folder, or None when none runs.
+    """A client of the server on this data folder; None when none runs, whatever ``server.json`` says.
 
     Raises:
-        AftermergeError: a server runs, but its token cannot be read.
+        StoreError: a server runs, but its token cannot be read.
     """
-    path = settings.data / SERVER_FILE
-    if not path.exists():
+    server = folder.stated(settings.data)
+    if server is None or not _is_itself(server):
         return None
-    ports = json.loads(path.read_text(encoding="utf-8"))
     try:
-        httpx.get(f"{ports['api_url']}/healthz", timeout=5.0, trust_env=False).raise_for_status()
-    except httpx.HTTPError:
-        return None
-    token_path = settings.data / ADMIN_TOKEN_FILE
-    try:
-        token = Path(token_path).read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise AftermergeError(
-            f"a server runs on {settings.data}, but {token_path} cannot be read",
+        token = Path(server.token_path).read_text(encoding="ascii").strip()
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"a server runs on {settings.data}, but {server.token_path} cannot be read",
             hint="put an admin token there, or run the command as the user who started the server",
         ) from error
-    return Client(ports["api_url"], token)
+    return Client(server, token)
+
+
+def _is_itself(server: Server) -> bool:
+    """Does the process that wrote ``server.json`` answer there, and not another that got its port?"""
+    challenge = secrets.token_urlsafe(32)
+    try:
+        headers = {folder.CHALLENGE_HEADER: challenge}
+        status, answered, _ = _request(server.api_url, "GET", "/healthz", headers, None, GREETING_S)
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    proof = answered.get(folder.PROOF_HEADER.lower(), "")
+    return status == http.client.OK and hmac.compare_digest(
+        proof.encode(), server.prove(challenge).encode()
+    )
+
+
+def _request(
+    api_url: str, method: str, target: str, headers: dict[str, str], body: bytes | None, timeout_s: float
+) -> tuple[int, dict[str, str], bytes]:
+    """(status, headers with lower-case names, body) of one request on a connection of its own."""
+    address = urllib.parse.urlsplit(api_url)
+    assert address.hostname is not None
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=timeout_s)
+    try:
+        connection.request(method, target, body, headers)
+        answer = connection.getresponse()
+        return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+def _refusal(status: int, answer: bytes) -> AftermergeError:
+    try:
+        problem = json.loads(answer)
+    except ValueError:
+        problem = {}
+    if not isinstance(problem, dict):
+        problem = {}
+    message = problem.get("detail") or problem.get("title") or f"the server answered {status}"
+    hint = problem.get("hint") or ""
+    if status == http.client.UNAUTHORIZED:
+        hint = "the folder's admin token is not valid any more: put a living one in its file, or remove the file, revoke all and start anew"
+    if problem.get("type") == "urn:aftermerge:problem:overloaded":
+        return Overloaded(message, hint=hint or "try again later")
+    kind = _KINDS.get(status, MalformedInput if status < 500 else StoreError)
+    if kind is StoreError and not hint:
+        hint = f"see the server's log, request {problem.get('request_id', 'unknown')}"
+    return kind(message, hint=hint)
