@@ -15,6 +15,7 @@ from api.routes import (
     metrics,
     operations,
     schemas_,
+    status,
     tokens,
 )
 from schemas.settings import Settings
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     metrics.router,
     intake.router,
     operations.router,
+    status.router,
     tokens.router,
     schemas_.router,
     health.router,
@@ -44,6 +46,9 @@ def build(
     operations: operations.Operations | None = None,
     pages_router: APIRouter | Sequence[APIRouter] | None = None,
     is_ready: Callable[[], bool] = lambda: True,
+    prove: Callable[[str], str] | None = None,
+    metrics_text: Callable[[], bytes] | None = None,
+    status_of: Callable[[], dict[str, Any]] | None = None,
 ) -> FastAPI:
     """The FastAPI application over ``store``.
 
@@ -56,6 +61,9 @@ def build(
             then only leaves out what came later.
         pages_router: HTML pages, each guarded by ``auth.requires`` like every route.
         is_ready: False while starting or draining.
+        prove: answers the challenge by which a command makes sure who listens (``api/folder.py``).
+        metrics_text: the body of ``/metrics``.
+        status_of: the answer of ``/v1/operations/status``.
     """
     app = FastAPI(
         title="Aftermerge",
@@ -73,6 +81,9 @@ def build(
     app.state.login = login
     app.state.operations = operations
     app.state.is_ready = is_ready
+    app.state.prove = prove
+    app.state.metrics_text = metrics_text
+    app.state.status = status_of
     app.state.metric_cache = metrics.DataCache()
     problems.install(app)
     app.add_middleware(middleware.BodyLimit, bytes_max=settings.intake_bytes_max)

@@ -116,7 +116,7 @@ def _refusal(status: int, answer: bytes) -> AftermergeError:
     message = problem.get("detail") or problem.get("title") or f"the server answered {status}"
     hint = problem.get("hint") or ""
     if status == http.client.UNAUTHORIZED:
-        hint = "the folder's admin token is not valid any more: put a living one in its file, or remove the file, revoke all and start anew"
+        hint = "the admin token in the data folder was revoked: write one that is valid into its file"
     if problem.get("type") == "urn:aftermerge:problem:overloaded":
         return Overloaded(message, hint=hint or "try again later")
     kind = _KINDS.get(status, MalformedInput if status < 500 else StoreError)

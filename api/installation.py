@@ -4,7 +4,7 @@ The server and, when none runs, the command line build it; both do the same thin
 ``api/serve.py`` and ``api/cli.py`` this is the only part of the room that knows the collector.
 """
 
-import os
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,14 +12,22 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from api import queries, report
-from collector import repositories
+from api import queries, report, status
+from api.folder import write_private
+from collector import repositories, segments
+from collector.counters import Counters
 from collector.git_answers import GitAnswers
+from collector.loader import Loader
+from collector.spool import Spool
 from correlator.run import INFERENCES, Correlation, Correlator
 from schemas import tables
-from schemas.errors import MalformedInput, StoreError
-from schemas.settings import Settings
+from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
+from schemas.settings import RepositorySettings, Settings
 from schemas.store import Row, Store
+
+
+LOAD_S_MAX = 600.0
+"""How long a command waits for the spool of a killed server; a full backlog of 1 GiB takes about a minute."""
 
 
 class Installation:
@@ -50,9 +58,7 @@ class Installation:
         store = Store.open(
             settings.store_path, memory_limit=settings.duckdb_memory_limit, threads=settings.duckdb_threads
         )
-        installation = cls(settings, store)
-        installation._state_settings()
-        return installation
+        return cls(settings, store)
 
     def close(self) -> None:
         """Release the store."""
@@ -64,18 +70,29 @@ class Installation:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _state_settings(self) -> None:
-        """Repositories of the settings file are added once; their policy follows the file."""
-        for name, stated in self.settings.repositories.items():
-            known = self.store.row("SELECT * FROM repositories WHERE repository = $name", name=name)
-            if known is None:
-                self.add_repository(
-                    name,
-                    stated.source,
-                    url=stated.url,
-                    assume_unmarked=stated.assume_unmarked,
-                    assume_unmarked_from=stated.assume_unmarked_from,
-                )
+    def load_spool(self) -> int:
+        """Load what a server that was killed had acknowledged; returns how many segments. Only without a server.
+
+        Raises:
+            StoreError: not all of it could be loaded; it stays in the spool.
+        """
+        if not self.settings.spool_path.is_dir():
+            return 0
+        found = len(segments.find(self.settings.spool_path))
+        if found:
+            counters = Counters()
+            spool = Spool(self.settings.spool_path, counters=counters)
+            loader = Loader(self.store, spool, self.settings, counters)
+            loader.start()
+            if not loader.stop(LOAD_S_MAX):
+                raise StoreError("the spool could not be loaded", hint="start the server and see its log")
+        return found
+
+    def status(self) -> dict[str, Any]:
+        """What the store holds and what waits in the spool; the server adds what it counted."""
+        folder = self.settings.spool_path
+        waiting = segments.find(folder) if folder.is_dir() else []
+        return status.of_store(self.store, backlog_bytes=sum(s.size_bytes for s in waiting))
 
     # --- repositories and services ----------------------------------------------------------------
 
@@ -108,22 +125,67 @@ class Installation:
         """Rows of ``repositories`` with their counts of commits and changes."""
         return repositories.listed(self.store)
 
+    def state_settings(self) -> None:
+        """Add the repositories of the settings file, and let what is known of them follow the file.
+
+        Raises:
+            SourceUnavailable: names each that could not be reached; the others are stated.
+        """
+        with self._sync_lock:
+            _try_all(sorted(self.settings.repositories), self._state)
+
+    def _state(self, name: str) -> None:
+        stated = self.settings.repositories[name]
+        known = self.store.row("SELECT * FROM repositories WHERE repository = $name", name=name)
+        if known is None or not _agrees(stated, known):
+            self.add_repository(name, stated.source)
+
     def sync(self, repository: str | None = None, progress: Callable[[str], None] | None = None) -> list[Row]:
         """Fetch one repository, or all; returns what is known of each afterwards.
 
+        One that fails does not keep the others from syncing.
+
         Raises:
             MalformedInput: no such repository.
-            SourceUnavailable: git could not fetch it.
+            SourceUnavailable: names each that git could not fetch.
         """
         names = [
             row["repository"] for row in self.store.rows("SELECT repository FROM repositories ORDER BY 1")
         ]
         if repository is not None and repository not in names:
             raise MalformedInput(f"no repository is called {repository}", hint="see: aftermerge repo list")
-        with self._sync_lock:
-            for name in names if repository is None else [repository]:
+
+        def fetch(name: str) -> None:
+            # One at a time, but not one lock for all: a new repository does not wait for the whole round.
+            with self._sync_lock:
                 repositories.sync(self.store, self.settings, name, progress=_steps(name, progress))
+
+        _try_all(names if repository is None else [repository], fetch)
         return [row for row in self.list_repositories() if repository in (None, row["repository"])]
+
+    def follow(self, progress: Callable[[str], None] | None = None) -> None:
+        """What the server does on its own: state the settings file's repositories, then sync all.
+
+        Args:
+            progress: told the steps of repositories that were never synced; the others are silent.
+
+        Raises:
+            SourceUnavailable: as :meth:`sync`, after everything that could be done was done.
+        """
+        failed: AftermergeError | None = None
+        try:
+            self.state_settings()
+        except (SourceUnavailable, MalformedInput) as error:
+            failed = error
+        new = {row["repository"] for row in self.list_repositories() if row["synced_at"] is None}
+
+        def tell(text: str) -> None:
+            if progress is not None and text.partition(":")[0] in new:
+                progress(text)
+
+        self.sync(progress=tell)
+        if failed is not None:
+            raise failed
 
     def remove_repository(self, repository: str) -> None:
         """Forget a repository and its mirror; what was inferred of it goes with the next correlation."""
@@ -205,6 +267,10 @@ class Installation:
             report.publish(self.store, document, now)
         return document
 
+    def scheduled_report(self, week: str) -> list[Path]:
+        """:meth:`report`, and its three files in the data folder; returns their paths."""
+        return write_report(self.report(week), self.settings.data / "reports")
+
     def doctor(self) -> list[Row]:
         """Per service: what is known, and what is missing for an answer."""
         return queries.services(self.store)
@@ -227,10 +293,49 @@ def _told(found: Correlation) -> dict[str, Any]:
     }
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file that only its owner can read (mode 600), whole or not at all."""
-    temporary = path.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+def _agrees(stated: RepositorySettings, known: Row) -> bool:
+    """Does the store know what the file states? What the file leaves out is the command line's."""
+    start, known_from = stated.assume_unmarked_from, known["assume_unmarked_from"]
+    return (
+        stated.url in (None, known["url"])
+        and stated.assume_unmarked in (None, known["assume_unmarked"])
+        and (start is None or (known_from is not None and known_from.date() == start))
+        and (known["source"] in (stated.source, str(Path(stated.source).expanduser().resolve())))
+    )
+
+
+def _try_all(names: list[str], act: Callable[[str], None]) -> None:
+    """``act`` on each of ``names``; what failed is told at the end, in one error that names each."""
+    failed: list[tuple[str, AftermergeError]] = []
+    for name in names:
+        try:
+            act(name)
+        except (SourceUnavailable, MalformedInput) as error:
+            failed.append((name, error))
+    if not failed:
+        return
+    first = failed[0][1]
+    if len(names) == 1:
+        raise first
+    told = "; ".join(str(e) if name in str(e) else f"{name}: {e}" for name, e in failed)
+    raise SourceUnavailable(
+        f"{len(failed)} of {len(names)} repositories failed: {told}",
+        hint=first.hint,
+        repositories=[name for name, _ in failed],
+    ) from first
+
+
+def write_report(document: dict[str, Any], folder: Path) -> list[Path]:
+    """Write the three forms of a report into ``folder``; returns their paths: HTML, Markdown, JSON."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    forms = {
+        "html": report.render_html(document),
+        "md": report.render_markdown(document),
+        "json": json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
+    }
+    paths = []
+    for suffix, text in forms.items():
+        path = (folder / f"{document['week']}.{suffix}").resolve()
+        write_private(path, text)
+        paths.append(path)
+    return paths

@@ -491,7 +491,8 @@ def _route_paths(
             and running
             and running["sha"]
         ):
-            found |= {path for path, _ in port.search(place.repository, CommitSha(running["sha"]), route)}
+            hits = port.search(place.repository, CommitSha(running["sha"]), route)
+            found |= {path for path, _ in hits if revisions.touches([path], place.path)}
     return frozenset(found)
 
 

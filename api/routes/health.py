@@ -3,9 +3,9 @@
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
-from api import problems
+from api import folder, problems
 from api.routes.parts import StoreDep
 from schemas.responses import Health
 
@@ -13,8 +13,11 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/healthz", response_model=Health)
-async def healthz() -> Any:
-    """The process answers."""
+async def healthz(request: Request, response: Response) -> Any:
+    """The process answers, and when challenged proves that it is the server of its data folder."""
+    challenge, prove = request.headers.get(folder.CHALLENGE_HEADER), request.app.state.prove
+    if challenge and prove is not None:
+        response.headers[folder.PROOF_HEADER] = prove(challenge)
     return {"status": "ok"}
 
 
