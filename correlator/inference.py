@@ -1,0 +1,400 @@
+"""Every step from facts to inferences, in order; each step is a pure function of the ones before.
+
+Orders and decides nothing. What is only known to be needed halfway (hunks of the candidates, spans of the sample
+traces) is asked of a :class:`Reader`; what git must be asked, of the repository port.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from correlator import (
+    candidates,
+    circumstances,
+    evidence,
+    evidence_in_time,
+    failure_groups,
+    incident_links,
+    incident_states,
+    incidents,
+    mainlines,
+    outcomes,
+    revisions,
+    rework,
+    services,
+    traces,
+    unlinked,
+    weights,
+)
+from correlator.attribution_rows import of_groups as suspect_rows
+from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.histories import History
+from schemas import tables
+from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
+from schemas.settings import Settings
+from schemas.tables import Table
+from schemas.vocabulary import HTTP_ROUTE, OutcomeKind
+
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is read before the first step, as of ``as_of``. Rows have the columns of their tables or SQL files."""
+
+    as_of: datetime
+    histories: Sequence[History]
+    repositories: Rows
+    root_causes: Rows
+    operation_hours: Rows
+    deployments: Rows
+    service_mappings: Rows
+    repository_urls: Rows
+    incident_events: Rows
+    verdicts: Rows
+
+
+class Reader(Protocol):
+    """Facts that are asked for by name once it is known which."""
+
+    def hunks(self, changes: set[tuple[str, str]]) -> Mapping[str, Rows]:
+        """change sha -> its hunks, of (repository, change sha) pairs."""
+
+    def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
+        """Rows of ``trace_services.sql``."""
+
+    def trace_exceptions(self, trace_ids: Sequence[str]) -> Rows:
+        """Rows of ``trace_exceptions.sql``."""
+
+
+class Inference:
+    """One run over one set of facts; each step is computed once, when it is first asked for."""
+
+    def __init__(self, facts: Facts, reader: Reader, port: RepositoryPort, settings: Settings) -> None:
+        self._facts = facts
+        self._reader = reader
+        self._port = port
+        self._settings = settings
+        self._weights = weights.load()
+
+    def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
+        """The rows of every inference table but the log of runs."""
+        histories, version = self._facts.histories, self._weights.version
+        return {
+            tables.COMMIT_PROVENANCE: (row for h in histories for row in h.provenance),
+            tables.CHANGES: (row for h in histories for row in h.changes),
+            tables.DEATH_EDGES: pa.concat_tables([h.death_edges for h in histories]) if histories else (),
+            tables.LINES_WRITTEN: pa.concat_tables([h.lines_written for h in histories]) if histories else (),
+            tables.CHANGE_REWORK: self._rework(),
+            tables.SERVICE_REPOSITORIES: self._placed,
+            tables.RUNNING_REVISIONS: self._running,
+            tables.CHANGE_DEPLOYMENTS: self._first_deployments,
+            tables.FAILURE_GROUPS: [g.row for g in self._groups],
+            tables.GROUP_FRAMES: (frame for g in self._groups for frame in g.frames),
+            tables.GROUP_TRACES: (trace for g in self._groups for trace in g.traces),
+            tables.GROUP_SUSPECTS: suspect_rows(self._group_suspects, self._repository_of, version),
+            tables.INCIDENT_LINKS: outcomes.links_by_incident(self._links),
+            tables.INCIDENT_ATTRIBUTIONS: attribution_rows(self._answers, self._repository_of, version),
+            tables.INCIDENT_STATES: [a.state for a in self._answers],
+            tables.CHANGE_OUTCOMES: self._outcomes(),
+            tables.DEPLOYMENT_OUTCOMES: self._deployment_outcomes(),
+        }
+
+    # --- git ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def _mainlines(self) -> dict[str, mainlines.Mainline]:
+        return mainlines.by_repository(change for h in self._facts.histories for change in h.changes)
+
+    @cached_property
+    def _paths_of(self) -> dict[tuple[str, str], Sequence[str]]:
+        return {
+            (h.repository, sha): paths for h in self._facts.histories for sha, paths in h.paths_of.items()
+        }
+
+    @cached_property
+    def _repository_of(self) -> dict[str, str]:
+        return {c["sha"]: h.repository for h in self._facts.histories for c in h.changes}
+
+    def _rework(self) -> Iterable[dict[str, Any]]:
+        synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories if r["synced_at"]}
+        for h in self._facts.histories:
+            yield from rework.measure(
+                h.changes, h.death_edges, h.lines_written, h.authors, self._facts.as_of, synced_at=synced_at
+            )
+
+    def _resolve(self, repository: str, text: str) -> str | None:
+        return self._port.resolve(RepositoryName(repository), text)
+
+    def _position(self, repository: str, sha: str) -> int | None:
+        return self._mainlines[repository].position(sha) if repository in self._mainlines else None
+
+    def _landing(self, repository: str, sha: str) -> str | None:
+        return self._mainlines[repository].landing(sha) if repository in self._mainlines else None
+
+    def _between(self, repository: str, after: int, until: int) -> list[tuple[str, Sequence[str]]]:
+        found = self._mainlines[repository].between(after, until)
+        return [(c["sha"], self._paths_of.get((repository, c["sha"]), ())) for c in found]
+
+    # --- what ran when --------------------------------------------------------------------------------
+
+    @cached_property
+    def _placed(self) -> list[dict[str, Any]]:
+        facts = self._facts
+        return services.place(
+            stated=facts.service_mappings,
+            settings={name: s for name, s in self._settings.services.items() if s.repository},
+            telemetry=facts.repository_urls,
+            deployments=facts.deployments,
+            known=facts.repositories,
+            seen=sorted({h["service"] for h in facts.operation_hours}),
+            causes=facts.root_causes,
+            port=self._port,
+        )
+
+    @cached_property
+    def _code(self) -> dict[str, ServiceCode]:
+        return {row["service"]: ServiceCode(row["repository"], row["path"]) for row in self._placed}
+
+    @cached_property
+    def _running(self) -> list[dict[str, Any]]:
+        return revisions.running(
+            revisions.observed(self._facts.operation_hours),
+            self._facts.deployments,
+            repository_of={name: c.repository for name, c in self._code.items() if c.repository},
+            resolve=self._resolve,
+            position_of=self._position,
+        )
+
+    @cached_property
+    def _timeline(self) -> revisions.Timeline:
+        return revisions.Timeline(self._running)
+
+    @cached_property
+    def _first_deployments(self) -> list[dict[str, Any]]:
+        return revisions.first_deployments(
+            self._running,
+            production=self._settings.production_environments,
+            position_of=self._position,
+            changes_between=self._between,
+            service_path={name: c.path for name, c in self._code.items()},
+            traced=revisions.traced(self._facts.operation_hours),
+        )
+
+    # --- what failed, and who is suspected --------------------------------------------------------------
+
+    @cached_property
+    def _groups(self) -> list[FailureGroup]:
+        assembler = failure_groups.Assembler(
+            port=self._port, services=self._code, timeline=self._timeline, landing=self._landing
+        )
+        return assembler.assemble(self._facts.root_causes)
+
+    @cached_property
+    def _samples(self) -> dict[str, traces.Sample]:
+        ids = sorted({g.row["sample_trace_id"] for g in self._groups})
+        return traces.samples(self._groups, self._reader.trace_spans(ids), self._reader.trace_exceptions(ids))
+
+    @cached_property
+    def _around(self) -> dict[str, evidence_in_time.Circumstances]:
+        traffic = circumstances.traffic_by_operation(
+            self._facts.operation_hours, sha_of=self._sha_of, timeline=self._timeline
+        )
+        deployed_at = {
+            row["sha"]: row["deployed_at"]
+            for row in sorted(self._first_deployments, key=lambda r: r["deployed_at"], reverse=True)
+        }
+        named = self._named()
+        return {
+            g.row["group_id"]: circumstances.around(
+                g,
+                sample=self._samples[g.row["group_id"]],
+                traffic=traffic,
+                timeline=self._timeline,
+                mainline=self._mainlines.get(g.row["repository"] or ""),
+                landed_or_deployed=deployed_at,
+                route_paths=self._route_paths(g),
+                named=named.get(g.row["group_id"], frozenset()),
+                as_of=self._facts.as_of,
+                is_sampling_known=self._is_sampling_known(g.row["service"]),
+            )
+            for g in self._groups
+        }
+
+    def _sha_of(self, service: str, text: str | None) -> str | None:
+        place = self._code.get(service)
+        return self._resolve(place.repository, text) if text and place and place.repository else None
+
+    def _is_sampling_known(self, service: str) -> bool:
+        stated = self._settings.services.get(service)
+        return ((stated.sampling_ratio if stated else None) or self._settings.sampling_ratio) is not None
+
+    def _route_paths(self, group: FailureGroup) -> frozenset[str]:
+        """Files that hold the failing route as a literal: the callee's when it refused, else ours if no frame maps."""
+        row = group.row
+        if group.callee is None and any(frame["path"] for frame in group.frames):
+            return frozenset()
+        routes = self._samples[row["group_id"]].routes
+        own = group.facts.attributes.get(HTTP_ROUTE)
+        asked = [r for r in routes if r[0] == group.callee] if group.callee else [(row["service"], own)]
+        found: set[str] = set()
+        for service, route in asked:
+            place = self._code.get(service)
+            running = self._timeline.at(service, row["environment"], row["first_seen_at"])
+            if (
+                isinstance(route, str)
+                and len(route) > 1
+                and place
+                and place.repository
+                and running
+                and running["sha"]
+            ):
+                hits = self._port.search(place.repository, CommitSha(running["sha"]), route)
+                found |= {path for path, _ in hits if revisions.touches([path], place.path)}
+        return frozenset(found)
+
+    @cached_property
+    def _group_suspects(self) -> dict[str, list[Suspect]]:
+        listed = {
+            g.row["group_id"]: candidates.listed(
+                g,
+                callees=self._samples[g.row["group_id"]].callees,
+                timeline=self._timeline,
+                mainlines=self._mainlines,
+                services=self._code,
+                paths_of=self._paths_of,
+                is_late=evidence_in_time.is_late(g, self._around[g.row["group_id"]]),
+                weights=self._weights,
+            )
+            for g in self._groups
+        }
+        hunks = self._reader.hunks(_changes_of(listed.values()))
+        return {
+            g.row["group_id"]: evidence.weigh(
+                g,
+                listed[g.row["group_id"]],
+                self._around[g.row["group_id"]],
+                paths_of=self._paths_of,
+                hunks=hunks,
+                weights=self._weights,
+            )
+            for g in self._groups
+        }
+
+    # --- what each incident says ------------------------------------------------------------------------
+
+    @cached_property
+    def _states(self) -> list[dict[str, Any]]:
+        return incident_states.fold(self._facts.incident_events)
+
+    @cached_property
+    def _links(self) -> dict[str, list[incident_links.Link]]:
+        as_of = self._facts.as_of
+        return {s["incident_id"]: incident_links.score(s, self._groups, as_of=as_of) for s in self._states}
+
+    @cached_property
+    def _landings(self) -> dict[str, str]:
+        return {sha: change for line in self._mainlines.values() for sha, change in line.landings().items()}
+
+    def _named(self) -> dict[str, frozenset[str]]:
+        """group id -> changes that an incident which it explains best names."""
+        found: dict[str, frozenset[str]] = {}
+        for state in self._states:
+            if state["commit_sha"] or state["postmortem"]:
+                for link in self._links[state["incident_id"]][:1]:
+                    named = incident_links.named_changes(state, self._landings)
+                    found[link.group_id] = found.get(link.group_id, frozenset()) | named
+        return found
+
+    def _worded(self) -> dict[str, list[Suspect]]:
+        """incident id -> suspects by its words, of the incidents that no failing span explains."""
+        alone = [s for s in self._states if not self._links[s["incident_id"]]]
+        environments = sorted({row["environment"] for row in self._running})
+        listed = {
+            s["incident_id"]: unlinked.candidates(
+                s,
+                environments=environments,
+                timeline=self._timeline,
+                mainlines=self._mainlines,
+                services=self._code,
+                paths_of=self._paths_of,
+                weights=self._weights,
+            )
+            for s in alone
+        }
+        hunks = self._reader.hunks(_changes_of(listed.values()))
+        return {
+            s["incident_id"]: unlinked.weigh(
+                s,
+                listed[s["incident_id"]],
+                hunks=hunks,
+                named=incident_links.named_changes(s, self._landings),
+                weights=self._weights,
+            )
+            for s in alone
+        }
+
+    @cached_property
+    def _answers(self) -> list[incidents.Answer]:
+        repeated = incident_links.duplicates(self._states, self._links)
+        groups = {g.row["group_id"]: g for g in self._groups}
+        verdicts = {row["incident_id"]: row for row in self._facts.verdicts}
+        worded = self._worded()
+        return [
+            incidents.answer(
+                state,
+                self._links[state["incident_id"]],
+                groups=groups,
+                group_suspects=self._group_suspects,
+                duplicate_of=repeated.get(state["incident_id"]),
+                is_watched=services.is_watched(state, self._facts.operation_hours),
+                unlinked=worded.get(state["incident_id"], ()),
+                verdict=verdicts.get(state["incident_id"]),
+                weights=self._weights,
+            )
+            for state in self._states
+        ]
+
+    # --- what it adds up to ---------------------------------------------------------------------------
+
+    @cached_property
+    def _of_history(self) -> list[dict[str, Any]]:
+        places = {name: (c.repository, c.path) for name, c in self._code.items()}
+        states = [a.state for a in self._answers]
+        return outcomes.of_history(self._mainlines, states, paths_of=self._paths_of, services=places)
+
+    def _outcomes(self) -> list[dict[str, Any]]:
+        groups, suspected = [g.row for g in self._groups], self._group_suspects
+        answered = {a.state["incident_id"]: a.suspects for a in self._answers}
+        states = [a.state for a in self._answers]
+        return [
+            *outcomes.of_groups(groups, suspected, repository_of=self._repository_of),
+            *outcomes.of_incidents(states, answered, repository_of=self._repository_of),
+            *self._of_history,
+            *outcomes.of_rollbacks(
+                self._running, groups, suspected, mainlines=self._mainlines, repository_of=self._repository_of
+            ),
+        ]
+
+    def _deployment_outcomes(self) -> list[dict[str, Any]]:
+        production = self._settings.production_environments
+        keys = {(r["service"], r["environment"]) for r in self._running if r["environment"] in production}
+        return outcomes.of_deployments(
+            self._timeline,
+            sorted(keys),
+            change_deployments=self._first_deployments,
+            changes={c["sha"]: c for h in self._facts.histories for c in h.changes},
+            states=[a.state for a in self._answers],
+            suspects={a.state["incident_id"]: a.suspects for a in self._answers},
+            hotfixes=[row for row in self._of_history if row["kind"] == OutcomeKind.HOTFIX],
+        )
+
+
+def _changes_of(listed: Iterable[Iterable[candidates.Listed]]) -> set[tuple[str, str]]:
+    return {(c.change["repository"], c.change["sha"]) for found in listed for c in found}
