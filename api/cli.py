@@ -1,42 +1,51 @@
 """The command line: serve, and everything that a person or a pipeline asks of an installation.
 
-Commands speak to the running server of the data folder; only without one do they open the store themselves.
+Commands speak to the running server of the data folder; only without one do they open the store themselves. What only
+one way needs is imported there: a command that asks a running server is one small request, and should feel like it.
 """
 
-import asyncio
-import json
 import sys
+import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.markup import escape
 
-from api import auth, client, installation, report
-from api.installation import Installation
-from schemas.errors import AftermergeError
-from schemas.settings import load
-from schemas.vocabulary import TokenScope
+from api import client, listings, weeks
+from api.client import Client
+from schemas.errors import AftermergeError, StoreError
+from schemas.settings import Settings, load
+from schemas.vocabulary import SERVICE_NAME, TokenScope
 
-cli = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="What did our changes do after they were merged?"
-)
-repo = typer.Typer(no_args_is_help=True, help="Repositories that we mirror.")
-service = typer.Typer(no_args_is_help=True, help="Where the code of each service lives.")
-token = typer.Typer(no_args_is_help=True, help="Bearer tokens.")
+if TYPE_CHECKING:
+    from api.installation import Installation
+
+
+def _group(help_text: str) -> typer.Typer:
+    # A bug is a plain traceback: the prettier one prints values, tokens among them.
+    return typer.Typer(
+        help=help_text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+
+
+cli = _group("What did our changes do after they were merged?")
+repo = _group("Repositories that we mirror.")
+service = _group("Where the code of each service lives.")
+token = _group("Bearer tokens.")
 cli.add_typer(repo, name="repo")
 cli.add_typer(service, name="service")
 cli.add_typer(token, name="token")
 
-out = Console()
-err = Console(stderr=True)
+PIPED_WIDTH = 200
+"""Columns of a table that no terminal bounds."""
+out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(stderr=True, soft_wrap=True)
 
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder (AFTERMERGE_DATA; default ./data).")
@@ -46,22 +55,54 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line; an error of ours is one sentence, a hint and exit code 1."""
-    _log_to_stderr()
     try:
         cli()
     except AftermergeError as error:
-        err.print(f"[bold red]error:[/] {error}", highlight=False)
-        if error.hint:
-            err.print(f"[dim]hint:[/] {error.hint}", highlight=False)
-        sys.exit(1)
+        _refuse(str(error), error.hint)
     except ValidationError as error:
         for problem in error.errors():
             name = ".".join(str(part) for part in problem["loc"])
-            err.print(f"[bold red]error:[/] setting {name}: {problem['msg']}", highlight=False)
-        sys.exit(1)
+            said = problem["msg"].removeprefix("Value error, ")
+            err.print(f"[bold red]error:[/] {escape(f'setting {name}: {said}' if name else said)}")
+        _refuse(None, "settings come from aftermerge.toml, AFTERMERGE_* variables and options")
 
 
-def _log_to_stderr() -> None:
+def _refuse(sentence: str | None, hint: str) -> None:
+    if sentence is not None:
+        err.print(f"[bold red]error:[/] {escape(sentence)}", highlight=False)
+    if hint:
+        err.print(f"[dim]hint:[/] {escape(hint)}", highlight=False)
+    sys.exit(1)
+
+
+def _settings(**given: Any) -> Settings:
+    """Settings of file, environment and options.
+
+    Raises:
+        ValidationError: a setting that cannot be.
+        StoreError: a file or a variable that cannot be read at all.
+    """
+    from pydantic_settings import SettingsError
+
+    try:
+        return load(**given)
+    except ValidationError:
+        raise
+    except (SettingsError, ValueError, OSError) as error:
+        cause = error.__cause__ or error
+        raise StoreError(
+            f"the settings cannot be read: {error if cause is error else f'{error}: {cause}'}",
+            hint="look at aftermerge.toml and the AFTERMERGE_* variables",
+        ) from error
+
+
+def _begin() -> None:
+    """What a process that opens the store wants: private files, and a log on stderr."""
+    import os
+
+    import structlog
+
+    os.umask(0o077)
     is_terminal = sys.stderr.isatty()
     renderer: Any = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
     structlog.configure(
@@ -76,24 +117,44 @@ def _log_to_stderr() -> None:
 
 
 @contextmanager
-def _reach(data: Path | None) -> Iterator[client.Client | Installation]:
-    """The running server's client, or the installation itself."""
-    settings = load(data=data)
+def _reach(
+    data: Path | None, *, makes: bool = False, loads: bool = False
+) -> Iterator["Client | Installation"]:
+    """The running server's client, or the installation itself.
+
+    Args:
+        data: as stated on the command line.
+        makes: an installation that is not there yet is made.
+        loads: what a killed server had acknowledged is loaded first, and the settings file's repositories stated.
+    """
+    settings = _settings(data=data)
     found = client.running(settings)
     if found is not None:
         yield found
         return
-    if not settings.store_path.exists():
-        settings.data.mkdir(parents=True, exist_ok=True)
+    if not makes and not settings.store_path.exists():
+        raise StoreError(
+            f"there is no installation in {settings.data.absolute()}",
+            hint="name its folder with --data, or make one: aftermerge serve",
+        )
+    from api.installation import Installation
+
+    _begin()
     with Installation.open(settings) as opened:
+        if loads:
+            opened.load_spool()
+            try:
+                opened.state_settings()
+            except AftermergeError as error:
+                err.print(f"[yellow]warning:[/] {escape(str(error))}", highlight=False)
         yield opened
 
 
-def _print(value: Any, *, as_json: bool, table: Callable[[Any], Table | str]) -> None:
+def _print(value: Any, *, as_json: bool, table: Callable[[Any], RenderableType]) -> None:
     if as_json:
-        print(json.dumps(value, default=str, indent=2, ensure_ascii=False))
+        print(listings.as_json(value))
     else:
-        out.print(table(value))
+        out.print(table(value), highlight=False, markup=False)
 
 
 @cli.command()
@@ -105,11 +166,14 @@ def serve(
     api_port: Annotated[int | None, typer.Option(help="REST and dashboard (default 8080).")] = None,
 ) -> None:
     """Receive telemetry, correlate it with git, serve the answers. Ctrl-C drains and stops."""
-    from api.serve import serve as run
-
-    settings = load(
+    settings = _settings(
         data=data, host=host, otlp_grpc_port=otlp_grpc_port, otlp_http_port=otlp_http_port, api_port=api_port
     )
+    import asyncio
+
+    from api.serve import serve as run
+
+    _begin()
     asyncio.run(run(settings))
 
 
@@ -120,7 +184,7 @@ def serve(
 def repo_add(
     repository: Annotated[str, typer.Argument(help="owner/name")],
     source: Annotated[str, typer.Argument(help="Path or URL to fetch from.")],
-    url: Annotated[str | None, typer.Option(help="vcs.repository.url.full that its services send.")] = None,
+    url: Annotated[str | None, typer.Option(help="Repository URL that its services send.")] = None,
     assume_unmarked: Annotated[str | None, typer.Option(help="'human': unmarked commits are human.")] = None,
     assume_unmarked_from: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this date on.")
@@ -129,102 +193,103 @@ def repo_add(
 ) -> None:
     """Add a repository and fetch its history."""
     start = assume_unmarked_from.date() if assume_unmarked_from else None
+    # The server has a working directory of its own.
     stated = source if "://" in source or not Path(source).exists() else str(Path(source).resolve())
-    with _reach(data) as reached, _progress(f"fetching {repository}") as progress:
-        if isinstance(reached, Installation):
-            reached.add_repository(
-                repository, stated, url=url, assume_unmarked=assume_unmarked, assume_unmarked_from=start
-            )
-            rows = reached.sync(repository, progress=progress)
-        else:
-            body = {
-                "repository": repository,
-                "source": stated,
-                "url": url,
-                "assume_unmarked": assume_unmarked,
-                "assume_unmarked_from": start.isoformat() if start else None,
-            }
+    policy: dict[str, Any] = {"url": url, "assume_unmarked": assume_unmarked}
+    with _reach(data, makes=True) as reached, _progress(f"fetching {repository}") as progress:
+        if isinstance(reached, Client):
+            body = {"repository": repository, "source": stated, **policy}
+            body["assume_unmarked_from"] = start.isoformat() if start else None
             reached.call("POST", "/v1/operations/repositories", body)
             rows = reached.call("POST", "/v1/operations/sync", {"repository": repository})["repositories"]
+        else:
+            reached.add_repository(repository, stated, assume_unmarked_from=start, **policy)
+            rows = reached.sync(repository, progress=progress)
     for row in rows:
-        out.print(
-            f"{row['repository']}: {row['commit_count']} commits, {row['change_count']} changes on {row['default_branch']}"
-        )
+        counts = f"{row['commit_count']} commits, {row['change_count']} changes"
+        _say(f"{row['repository']}: {counts} on {row['default_branch']}")
 
 
 @repo.command("list")
 def repo_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the repositories."""
-    with _reach(data) as reached:
-        rows = (
-            reached.list_repositories()
-            if isinstance(reached, Installation)
-            else reached.call("GET", "/v1/operations/repositories")["repositories"]
-        )
-    columns = (
-        "repository",
-        "source",
-        "default_branch",
-        "change_count",
-        "head_sha",
-        "assume_unmarked",
-        "synced_at",
-    )
-    _print(rows, as_json=as_json, table=lambda found: _table(found, columns))
+    with _reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
+            rows = reached.call("GET", "/v1/operations/repositories")["repositories"]
+        else:
+            rows = reached.list_repositories()
+    _print(rows, as_json=as_json, table=lambda found: listings.rows(found, listings.REPOSITORY))
 
 
 @repo.command("sync")
-def repo_sync(repository: Annotated[str | None, typer.Argument()] = None, data: DataOption = None) -> None:
+def repo_sync(
+    repository: Annotated[str | None, typer.Argument(help="owner/name (default: all).")] = None,
+    data: DataOption = None,
+) -> None:
     """Fetch new commits, notes and tags."""
-    with _reach(data) as reached, _progress("fetching") as progress:
-        if isinstance(reached, Installation):
-            rows = reached.sync(repository, progress=progress)
-        else:
+    with _reach(data, loads=True) as reached, _progress("fetching") as progress:
+        if isinstance(reached, Client):
             rows = reached.call("POST", "/v1/operations/sync", {"repository": repository})["repositories"]
+        else:
+            rows = reached.sync(repository, progress=progress)
     for row in rows:
-        out.print(f"{row['repository']}: {row['change_count']} changes, head {str(row['head_sha'])[:10]}")
+        head = str(row["head_sha"])[:10] if row["head_sha"] else "none: it has no commit yet"
+        _say(f"{row['repository']}: {row['change_count']} changes, head {head}")
 
 
 @repo.command("remove")
-def repo_remove(repository: str, data: DataOption = None) -> None:
+def repo_remove(
+    repository: Annotated[str, typer.Argument(help="owner/name")], data: DataOption = None
+) -> None:
     """Forget a repository and its mirror."""
     with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            reached.remove_repository(repository)
-        else:
+        if isinstance(reached, Client):
             reached.call("DELETE", "/v1/operations/repositories", repository=repository)
-    out.print(f"{repository}: removed")
+        else:
+            reached.remove_repository(repository)
+    _say(f"{repository}: removed")
 
 
 @service.command("map")
 def service_map(
-    name: Annotated[str, typer.Argument(help="service.name")],
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help=f"{SERVICE_NAME} of its telemetry.")],
     repository: Annotated[str, typer.Option(help="owner/name")],
     path: Annotated[str, typer.Option(help="Directory inside the repository.")] = "",
     data: DataOption = None,
 ) -> None:
     """State where a service's code lives."""
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            reached.map_service(name, repository, path)
-        else:
+    with _reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
             body = {"service": name, "repository": repository, "path": path}
             reached.call("POST", "/v1/operations/service-mappings", body)
-    out.print(f"{name}: {repository}/{path}".rstrip("/"))
+        else:
+            reached.map_service(name, repository, path)
+    _say(f"{name}: {repository}/{path}".rstrip("/"))
 
 
 # --- answers --------------------------------------------------------------------------------------------
 
 
 @cli.command()
+def status(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Say how the server and the store are doing: telemetry, backlog, last correlation, repositories."""
+    with _reach(data) as reached:
+        if isinstance(reached, Client):
+            found = reached.call("GET", "/v1/operations/status")
+        else:
+            found = reached.status()
+    _print(found, as_json=as_json, table=listings.status)
+
+
+@cli.command()
 def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Say per service what is known, and what is missing for an answer."""
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            rows = reached.doctor()
-        else:
+    with _reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
             rows = reached.call("GET", "/v1/services")["items"]
-    _print(rows, as_json=as_json, table=_doctor_table)
+        else:
+            rows = reached.doctor()
+    _print(rows, as_json=as_json, table=listings.doctor)
 
 
 @cli.command()
@@ -237,25 +302,25 @@ def correlate(
 ) -> None:
     """Infer now. With --as-of: answer for the past, leaving the current inferences as they are."""
     moment = _moment(as_of) if as_of else None
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            found = reached.correlated(as_of=moment)
+    with _reach(data, loads=True) as reached, _progress("correlating"):
+        if isinstance(reached, Client):
+            body = {"as_of": moment.isoformat() if moment else None}
+            found = reached.call("POST", "/v1/operations/correlate", body)
         else:
-            found = reached.call(
-                "POST", "/v1/operations/correlate", {"as_of": moment.isoformat() if moment else None}
-            )
-    _print(found, as_json=as_json, table=_correlation_text)
+            found = reached.correlated(as_of=moment)
+    _print(found, as_json=as_json, table=listings.correlation)
 
 
 @cli.command()
 def rebuild(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Delete every inference and infer again from the facts: the digest must be the same."""
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            found = reached.rebuilt()
+    # Not the spool: more facts would rightly give another digest.
+    with _reach(data) as reached, _progress("rebuilding"):
+        if isinstance(reached, Client):
+            found = reached.call("POST", "/v1/operations/rebuild")
         else:
-            found = reached.call("POST", "/v1/operations/rebuild", {})
-    _print(found, as_json=as_json, table=_correlation_text)
+            found = reached.rebuilt()
+    _print(found, as_json=as_json, table=listings.correlation)
 
 
 @cli.command("report")
@@ -263,38 +328,26 @@ def report_command(
     week: Annotated[str | None, typer.Option(help="ISO week, e.g. 2026-W47 (default: this week).")] = None,
     to: Annotated[Path | None, typer.Option(help="Folder for the files (default: DATA/reports).")] = None,
     data: DataOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write the weekly incident attribution report as JSON, HTML and Markdown."""
-    from api import terminal
-
-    chosen = week or report.week_of(datetime.now(UTC))
-    settings = load(data=data)
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            document = reached.report(chosen)
-        else:
+    """Write the weekly incident attribution report as JSON, HTML and Markdown, and print their paths."""
+    chosen = week or weeks.week_of(datetime.now(UTC))
+    weeks.week_start(chosen)
+    with _reach(data, loads=True) as reached, _progress(f"reporting {chosen}"):
+        if isinstance(reached, Client):
             document = reached.call("POST", "/v1/operations/report", {"week": chosen})
-    folder = to or settings.data / "reports"
-    paths = write_report(document, folder, chosen)
-    out.print(terminal.summary(document))
+        else:
+            document = reached.report(chosen)
+    from api import report_files, terminal
+
+    paths = report_files.write(document, to or _settings(data=data).data / report_files.FOLDER)
+    if as_json:
+        print(listings.as_json({"week": chosen, "paths": [str(path) for path in paths]}))
+        return
+    # Not soft-wrapped: the tables of a report are laid out for a width.
+    out.print(terminal.summary(document), soft_wrap=False)
     for path in paths:
-        out.print(str(path), soft_wrap=True, highlight=False)
-
-
-def write_report(document: dict[str, Any], folder: Path, week: str) -> list[Path]:
-    """Write the three forms of a report; returns their paths: HTML, Markdown, JSON."""
-    folder.mkdir(parents=True, exist_ok=True)
-    forms = {
-        "html": report.render_html(document),
-        "md": report.render_markdown(document),
-        "json": json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
-    }
-    paths = []
-    for suffix, text in forms.items():
-        path = (folder / f"{week}.{suffix}").resolve()
-        installation.write_private(path, text)
-        paths.append(path)
-    return paths
+        _say(str(path))
 
 
 # --- tokens ---------------------------------------------------------------------------------------------
@@ -304,28 +357,30 @@ def write_report(document: dict[str, Any], folder: Path, week: str) -> list[Path
 def token_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the tokens; their secrets are not kept."""
     with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            rows = [t.model_dump(mode="json") for t in auth.listing(reached.store)]
-        else:
+        if isinstance(reached, Client):
             rows = reached.call("GET", "/v1/tokens")["items"]
-    columns = ("token_id", "name", "scope", "created_at", "expires_at", "revoked_at", "last_used_at")
-    _print(rows, as_json=as_json, table=lambda found: _table(found, columns))
+        else:
+            from api import auth
+
+            rows = [found.model_dump(mode="json") for found in auth.listing(reached.store)]
+    _print(rows, as_json=as_json, table=lambda found: listings.rows(found, listings.TOKEN))
 
 
 @token.command("create")
 def token_create(
-    name: str,
+    name: Annotated[str, typer.Argument(help="For what or whom it is.")],
     scope: Annotated[TokenScope, typer.Option(help="What it may do.")] = TokenScope.READ,
     data: DataOption = None,
 ) -> None:
     """Create a token and print it, once."""
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            made = auth.create(
-                reached.store, name=name, scope=scope, now=datetime.now(UTC), actor=auth.LOCAL
-            ).token
-        else:
+    with _reach(data, makes=True) as reached:
+        if isinstance(reached, Client):
             made = reached.call("POST", "/v1/tokens", {"name": name, "scope": str(scope)})["token"]
+        else:
+            from api import auth
+
+            now = datetime.now(UTC)
+            made = auth.create(reached.store, name=name, scope=scope, now=now, actor=auth.LOCAL).token
     print(made)
 
 
@@ -333,13 +388,13 @@ def token_create(
 def token_rotate(token_id: str, data: DataOption = None) -> None:
     """Replace a token by a new one of the same scope, and print that, once."""
     with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            folder = reached.settings.data
-            made = auth.rotate(
-                reached.store, token_id, now=datetime.now(UTC), actor=auth.LOCAL, data_folder=folder
-            ).token
+        if isinstance(reached, Client):
+            made = reached.call("POST", f"/v1/tokens/{_quoted(token_id)}/rotate")["token"]
         else:
-            made = reached.call("POST", f"/v1/tokens/{token_id}/rotate", {})["token"]
+            from api import auth
+
+            now, folder = datetime.now(UTC), reached.settings.data
+            made = auth.rotate(reached.store, token_id, now=now, actor=auth.LOCAL, data_folder=folder).token
     print(made)
 
 
@@ -347,23 +402,25 @@ def token_rotate(token_id: str, data: DataOption = None) -> None:
 def token_revoke(token_id: str, data: DataOption = None) -> None:
     """Make a token useless at once."""
     with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            auth.revoke(reached.store, token_id, now=datetime.now(UTC), actor=auth.LOCAL)
+        if isinstance(reached, Client):
+            reached.call("DELETE", f"/v1/tokens/{_quoted(token_id)}")
         else:
-            reached.call("DELETE", f"/v1/tokens/{token_id}")
-    out.print(f"{token_id}: revoked")
+            from api import auth
+
+            auth.revoke(reached.store, token_id, now=datetime.now(UTC), actor=auth.LOCAL)
+    _say(f"{token_id}: revoked")
 
 
 @token.command("login")
 def token_login(data: DataOption = None) -> None:
     """Print a one-time link that logs a browser in."""
-    with _reach(data) as reached:
-        if isinstance(reached, Installation):
-            raise AftermergeError("no server runs on this data folder", hint="start it: aftermerge serve")
-        print(reached.api_url + reached.call("POST", "/v1/operations/login-link", {})["path"])
+    reached = client.running(_settings(data=data))
+    if reached is None:
+        raise StoreError("no server runs on this data folder", hint="start it: aftermerge serve")
+    print(reached.api_url + reached.call("POST", "/v1/operations/login-link")["path"])
 
 
-# --- shapes for a terminal --------------------------------------------------------------------------------
+# --- a terminal ---------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -372,51 +429,20 @@ def _progress(what: str) -> Iterator[Callable[[str], None]]:
     if not err.is_terminal:
         yield lambda _: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
     with Progress(*columns, console=err, transient=True) as bar:
         task = bar.add_task(what)
         yield lambda text: bar.update(task, description=text)
 
 
-def _table(rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*("" if row.get(c) is None else str(row[c]) for c in columns))
-    return table
+def _say(text: str) -> None:
+    out.print(text, highlight=False, markup=False)
 
 
-def _doctor_table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("service", "repository", "revision", "frames", "incidents", "missing for an answer"):
-        table.add_column(column)
-    for row in rows:
-        table.add_row(
-            str(row["service"]),
-            "/".join(part for part in (row.get("repository"), row.get("path")) if part) or "unknown",
-            _percent(row.get("revision_share")),
-            _percent(row.get("frame_share")),
-            str(row.get("incident_count", "")),
-            "; ".join(row.get("missing") or ()) or "nothing",
-        )
-    return table
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"
-
-
-def _correlation_text(found: dict[str, Any]) -> str:
-    counts = ", ".join(
-        f"{count} {name}" for name, count in sorted((found.get("counts") or {}).items()) if count
-    )
-    lines = [
-        f"as of {found['as_of']}",
-        f"digest {found['digest']}",
-        counts or "facts unchanged: nothing to do",
-    ]
-    return "\n".join(lines)
+def _quoted(text: str) -> str:
+    return urllib.parse.quote(text, safe="")
 
 
 def _moment(text: str) -> datetime:

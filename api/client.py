@@ -86,9 +86,7 @@ def _is_itself(server: Server) -> bool:
     except (OSError, http.client.HTTPException, ValueError):
         return False
     proof = answered.get(folder.PROOF_HEADER.lower(), "")
-    return status == http.client.OK and hmac.compare_digest(
-        proof.encode(), server.prove(challenge).encode()
-    )
+    return status == http.client.OK and hmac.compare_digest(proof.encode(), server.prove(challenge).encode())
 
 
 def _request(

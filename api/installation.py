@@ -4,7 +4,7 @@ The server and, when none runs, the command line build it; both do the same thin
 ``api/serve.py`` and ``api/cli.py`` this is the only part of the room that knows the collector.
 """
 
-import json
+import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +12,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from api import queries, report, status
-from api.folder import write_private
+from api import queries, report, report_files, status
 from collector import repositories, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
@@ -24,7 +23,6 @@ from schemas import tables
 from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
 from schemas.settings import RepositorySettings, Settings
 from schemas.store import Row, Store
-
 
 LOAD_S_MAX = 600.0
 """How long a command waits for the spool of a killed server; a full backlog of 1 GiB takes about a minute."""
@@ -84,7 +82,9 @@ class Installation:
             spool = Spool(self.settings.spool_path, counters=counters)
             loader = Loader(self.store, spool, self.settings, counters)
             loader.start()
-            if not loader.stop(LOAD_S_MAX):
+            is_loaded = loader.stop(LOAD_S_MAX)
+            asyncio.run(spool.close())
+            if not is_loaded:
                 raise StoreError("the spool could not be loaded", hint="start the server and see its log")
         return found
 
@@ -269,7 +269,7 @@ class Installation:
 
     def scheduled_report(self, week: str) -> list[Path]:
         """:meth:`report`, and its three files in the data folder; returns their paths."""
-        return write_report(self.report(week), self.settings.data / "reports")
+        return report_files.write(self.report(week), self.settings.data / report_files.FOLDER)
 
     def doctor(self) -> list[Row]:
         """Per service: what is known, and what is missing for an answer."""
@@ -280,7 +280,9 @@ def _steps(name: str, progress: Callable[[str], None] | None) -> Callable[[str, 
     """One line per step of a sync for whoever watches."""
     if progress is None:
         return None
-    return lambda step, done, total: progress(f"{name}: {step} {done}/{total}" if total else f"{name}: {step}")
+    return lambda step, done, total: progress(
+        f"{name}: {step} {done}/{total}" if total else f"{name}: {step}"
+    )
 
 
 def _told(found: Correlation) -> dict[str, Any]:
@@ -323,19 +325,3 @@ def _try_all(names: list[str], act: Callable[[str], None]) -> None:
         hint=first.hint,
         repositories=[name for name, _ in failed],
     ) from first
-
-
-def write_report(document: dict[str, Any], folder: Path) -> list[Path]:
-    """Write the three forms of a report into ``folder``; returns their paths: HTML, Markdown, JSON."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    forms = {
-        "html": report.render_html(document),
-        "md": report.render_markdown(document),
-        "json": json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n",
-    }
-    paths = []
-    for suffix, text in forms.items():
-        path = (folder / f"{document['week']}.{suffix}").resolve()
-        write_private(path, text)
-        paths.append(path)
-    return paths

@@ -1,26 +1,34 @@
 """The composition root of the server: one process, one data folder, three ports.
 
 Startup refuses with a sentence that helps: another server on the folder, a busy port, a store of a newer schema, one
-of our packages shadowed by another distribution. Shutdown drains: what was acknowledged is in the store.
+of our packages shadowed by another distribution. Shutdown drains: what was acknowledged is in the store, and nothing
+that takes longer (a correlation, a fetch) is waited for beyond a bound, because the next start does it again.
 """
 
 import asyncio
 import contextlib
 import errno
-import json
 import os
+import secrets
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, NoReturn
 
 import structlog
 import uvicorn
+from apscheduler.schedulers.background import BackgroundScheduler
+from prometheus_client import ProcessCollector, generate_latest
 
-from api import app, auth, pages, schedule, shadowing
-from api.installation import Installation, write_private
+from api import app, auth, folder, pages, schedule, shadowing, status
+from api.folder import Server
+from api.installation import Installation
 from collector import otlp_grpc, otlp_http
 from collector.counters import Counters
 from collector.intake.door import Door
@@ -33,8 +41,15 @@ from schemas.vocabulary import TokenScope
 
 log = structlog.get_logger()
 
-SERVER_FILE = "server.json"
-"""Where the running server says which ports it has; the command line reads it."""
+SWITCH_INTERVAL_S = 0.0005
+"""How soon a thread at work lets the event loop run: decoding in the loader held acknowledgements up to 306 ms at the
+interpreter's default of 5 ms, and 70 ms at this (99th percentile at 20,000 spans a second)."""
+REQUESTS_GRACE_S = 5
+"""How long requests in flight may take after the signal."""
+JOBS_GRACE_S = 10.0
+"""How long after the signal a job at work may take; what it would have written is inferred or fetched again."""
+PROGRESS_S = 5.0
+"""Least time between two lines about a step that goes on."""
 
 
 class _Quiet(uvicorn.Server):
@@ -45,8 +60,33 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What must be stopped in order."""
+
+    http: list[_Quiet]
+    tasks: list[asyncio.Task[None]]
+    grpc: Any
+    scheduler: BackgroundScheduler
+    loader: Loader
+    spool: Spool
+
+
+async def serve(settings: Settings, *, announce: bool = True) -> NoReturn:
+    """Run until SIGINT or SIGTERM, drain, and end the process with code 0. A second signal ends the waiting for jobs.
+
+    Raises:
+        StoreError: one of the reasons in the module's docstring, or a listener that ended by itself.
+    """
+    shadowing.refuse()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    with Installation.open(settings) as installation:
+        await _run(installation, announce=announce)
+    _end()
+
+
 def listener(host: str, port: int, *, purpose: str) -> socket.socket:
-    """A bound TCP socket.
+    """A listening TCP socket; port 0 is any free one.
 
     Raises:
         StoreError: the port is taken, or the address is not ours.
@@ -56,6 +96,7 @@ def listener(host: str, port: int, *, purpose: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen(512)
     except OSError as error:
         bound.close()
         is_taken = error.errno == errno.EADDRINUSE
@@ -66,34 +107,24 @@ def listener(host: str, port: int, *, purpose: str) -> socket.socket:
             hint=f"stop what listens there, or choose another port with AFTERMERGE_{purpose.upper()}_PORT",
             port=port,
         ) from error
-    bound.listen(512)
     bound.setblocking(False)
     return bound
 
 
-async def serve(settings: Settings, *, announce: bool = True) -> None:
-    """Run until SIGINT or SIGTERM, then drain.
-
-    Raises:
-        StoreError: one of the reasons in the module's docstring.
-    """
-    shadowing.refuse()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with Installation.open(settings) as installation:
-        await _run(installation, announce=announce)
-
-
-SWITCH_INTERVAL_S = 0.0005
-"""How soon a thread at work lets the event loop run: decoding in the loader held acknowledgements up to 306 ms at the
-interpreter's default of 5 ms, and 70 ms at this (99th percentile at 20,000 spans a second)."""
-
-
 async def _run(installation: Installation, *, announce: bool) -> None:
     settings, store = installation.settings, installation.store
+    stop, hurry = _on_signals()
     counters = Counters()
-    api_socket = listener(settings.host, settings.api_port, purpose="api")
-    otlp_socket = listener(settings.host, settings.otlp_http_port, purpose="otlp_http")
-    listener(settings.host, settings.otlp_grpc_port, purpose="otlp_grpc").close()
+    outcomes = schedule.Outcomes(counters.registry)
+    ProcessCollector(registry=counters.registry)
+    # All three before anything is started: a refusal leaves no trace.
+    with contextlib.ExitStack() as unused:
+        api_socket = unused.enter_context(listener(settings.host, settings.api_port, purpose="api"))
+        otlp_socket = unused.enter_context(
+            listener(settings.host, settings.otlp_http_port, purpose="otlp_http")
+        )
+        listener(settings.host, settings.otlp_grpc_port, purpose="otlp_grpc").close()
+        unused.pop_all()
 
     spool = Spool(
         settings.spool_path,
@@ -106,13 +137,25 @@ async def _run(installation: Installation, *, announce: bool) -> None:
     receiver = Receiver(settings, spool, counters)
     token_path = auth.first_token(store, settings.data)
     login = auth.Login()
+    authorize = _authorizer(installation)
+    grpc_server, grpc_port = await otlp_grpc.serve(
+        receiver, host=settings.host, port=settings.otlp_grpc_port, authorize=authorize
+    )
+    server = Server(
+        pid=os.getpid(),
+        api_url=f"http://{_shown(settings.host)}:{api_socket.getsockname()[1]}",
+        otlp_grpc_port=grpc_port,
+        otlp_http_port=otlp_socket.getsockname()[1],
+        token_path=str(token_path.absolute()),
+        secret=secrets.token_urlsafe(32),
+    )
+    started_at = datetime.now(UTC)
 
-    def authorize(header: str | None) -> bool:
-        if not settings.needs_ingest_token:
-            return True
-        kind, _, token = (header or "").partition(" ")
-        found = auth.verify(store, token.strip(), now=datetime.now(UTC)) if kind.lower() == "bearer" else None
-        return found is not None and found.may(TokenScope.INGEST)
+    def status_of() -> dict[str, Any]:
+        told = status.of_store(store, backlog_bytes=spool.backlog_bytes)
+        counted = status.of_server(counters.registry.collect())
+        about = {"pid": server.pid, "api_url": server.api_url, "started_at": started_at}
+        return told | {"server": about | counted | {"jobs": outcomes.told()}}
 
     rest = app.build(
         store,
@@ -121,61 +164,117 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         login=login,
         operations=installation,
         pages_router=pages.router(store, settings, port=installation.answers),
-        is_ready=lambda: loader.is_alive and receiver.is_ready,
+        is_ready=lambda: loader.is_alive and receiver.is_ready and not stop.is_set(),
+        prove=server.prove,
+        metrics_text=lambda: generate_latest(counters.registry),
+        status_of=status_of,
     )
     loader.start()
-    grpc_server, grpc_port = await otlp_grpc.serve(
-        receiver, host=settings.host, port=settings.otlp_grpc_port, authorize=authorize
-    )
-    servers = [
-        _server(otlp_http.app(receiver, authorize=authorize)),
-        _server(rest),
-    ]
+    servers = [_http_server(otlp_http.app(receiver, authorize=authorize)), _http_server(rest)]
     tasks = [
-        asyncio.create_task(server.serve(sockets=[bound]))
-        for server, bound in zip(servers, (otlp_socket, api_socket), strict=True)
+        asyncio.create_task(http.serve(sockets=[bound]))
+        for http, bound in zip(servers, (otlp_socket, api_socket), strict=True)
     ]
-    scheduler = schedule.start(installation)
-    api_url = f"http://{_shown(settings.host)}:{api_socket.getsockname()[1]}"
-    ports = {
-        "pid": os.getpid(),
-        "api_url": api_url,
-        "otlp_grpc_port": grpc_port,
-        "otlp_http_port": otlp_socket.getsockname()[1],
-    }
-    write_private(settings.data / SERVER_FILE, json.dumps(ports) + "\n")
+    while not all(http.started for http in servers) and not any(task.done() for task in tasks):
+        await asyncio.sleep(0.01)
+    folder.state(settings.data, server)
     if announce:
-        _announce(api_url, ports, token_path, login, auth.LOCAL)
-    log.info("serving", **ports)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        _announce(server, token_path, login)
+    log.info("serving", api_url=server.api_url, otlp_grpc=grpc_port, otlp_http=server.otlp_http_port)
+    scheduler = schedule.start(installation, on_end=outcomes.add, progress=_progress())
+    running = _Running(servers, tasks, grpc_server, scheduler, loader, spool)
+
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    is_asked = stop.is_set()
+    stop.set()
+    await _drain(running, hurry)
+    folder.withdraw(settings.data, server)
+    if not is_asked:
+        raise StoreError("a listener ended by itself", hint="see the log above; what was accepted is safe")
 
+
+async def _drain(running: _Running, hurry: asyncio.Event) -> None:
+    """Stop the doors, load the spool, then give the job at work what is left of its time."""
+    began = time.monotonic()
     log.info("draining")
-    await grpc_server.stop(grace=5)
-    for server in servers:
-        server.should_exit = True
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.to_thread(scheduler.shutdown, True)
-    is_drained = await asyncio.to_thread(loader.stop)
-    await spool.close()
-    (settings.data / SERVER_FILE).unlink(missing_ok=True)
-    stopped.cancel()
-    log.info("stopped", drained=is_drained)
+    # Not asyncio.to_thread: the event loop would wait for such a thread at its end, however long the job takes.
+    jobs = threading.Thread(target=running.scheduler.shutdown, name="jobs-end", daemon=True)
+    jobs.start()
+    for http in running.http:
+        http.should_exit = True
+    await asyncio.gather(running.grpc.stop(grace=REQUESTS_GRACE_S), *running.tasks, return_exceptions=True)
+    is_loaded = await asyncio.to_thread(running.loader.stop)
+    await running.spool.close()
+    if not is_loaded:
+        log.warning("the spool is not loaded yet; the next start goes on with it")
+    log.info("drained", duration_s=round(time.monotonic() - began, 1))
+    while jobs.is_alive() and time.monotonic() - began < JOBS_GRACE_S and not hurry.is_set():
+        await asyncio.sleep(0.05)
+    if jobs.is_alive():
+        log.warning("a job at work was given up; the next start does it again")
 
 
-def _server(asgi: object) -> uvicorn.Server:
+def _on_signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """(set by the first signal, set by the second)."""
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked)
+    return stop, hurry
+
+
+def _end() -> NoReturn:
+    """End the process without asking its threads.
+
+    A correlation cannot be interrupted, and both the event loop and the interpreter would wait for its thread. It
+    writes in one transaction, and everything that was acknowledged is in the store: nothing is lost by not waiting.
+    """
+    for child in _children():
+        with contextlib.suppress(OSError):
+            # Each git leads a session of its own, which a terminal's Ctrl-C does not reach.
+            os.killpg(child, signal.SIGTERM)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _children() -> list[int]:
+    """Process ids of our children, where the system tells them (Linux)."""
+    found: list[int] = []
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(pid) for pid in listed.read_text().split()]
+    return found
+
+
+def _authorizer(installation: Installation) -> Callable[[str | None], bool]:
+    """May the sender of this ``authorization`` value send telemetry?"""
+    settings, store = installation.settings, installation.store
+
+    def authorize(header: str | None) -> bool:
+        if not settings.needs_ingest_token:
+            return True
+        kind, _, token = (header or "").partition(" ")
+        found = auth.verify(store, token.strip(), now=datetime.now(UTC)) if kind.lower() == "bearer" else None
+        return found is not None and found.may(TokenScope.INGEST)
+
+    return authorize
+
+
+def _http_server(asgi: Callable[..., Awaitable[None]] | Any) -> _Quiet:
     return _Quiet(
         uvicorn.Config(
-            asgi,  # type: ignore[arg-type]  # an ASGI application by duck typing
+            asgi,
             log_config=None,
             access_log=False,
             lifespan="off",
             timeout_keep_alive=75,
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=REQUESTS_GRACE_S,
             server_header=False,
         )
     )
@@ -183,19 +282,33 @@ def _server(asgi: object) -> uvicorn.Server:
 
 def _shown(host: str) -> str:
     """The address at which a client on this machine reaches a listener on ``host``."""
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+    if host == "0.0.0.0":  # noqa: S104 - compared, not bound
         return "127.0.0.1"
+    if host == "::":
+        return "[::1]"
     return f"[{host}]" if ":" in host else host
 
 
-def _announce(
-    api_url: str, ports: dict[str, object], token_path: Path, login: auth.Login, actor: str
-) -> None:
-    link = login.link(actor, now=datetime.now(UTC))
+def _progress() -> Callable[[str], None]:
+    """Logs each new step of a first sync, and a step that goes on every few seconds."""
+    last_step, last_at = "", 0.0
+
+    def tell(text: str) -> None:
+        nonlocal last_step, last_at
+        step, now = text.rstrip("0123456789/ "), time.monotonic()
+        if step != last_step or now - last_at >= PROGRESS_S:
+            last_step, last_at = step, now
+            log.info("first sync", step=text)
+
+    return tell
+
+
+def _announce(server: Server, token_path: Path, login: auth.Login) -> None:
+    link = login.link(auth.LOCAL, now=datetime.now(UTC))
     lines = [
-        f"OTLP/gRPC  {ports['otlp_grpc_port']}    OTLP/HTTP  {ports['otlp_http_port']}",
-        f"REST and dashboard  {api_url}",
-        f"Log a browser in (once, within {auth.CODE_MINUTES} minutes): {api_url}{link}",
+        f"OTLP/gRPC  {server.otlp_grpc_port}    OTLP/HTTP  {server.otlp_http_port}",
+        f"REST and dashboard  {server.api_url}",
+        f"Log a browser in (once, within {auth.CODE_MINUTES} minutes): {server.api_url}{link}",
         f"Admin token: {token_path}",
     ]
     print("\n".join(lines), flush=True)  # noqa: T201

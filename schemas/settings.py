@@ -2,12 +2,13 @@
 overridden by ``AFTERMERGE_*`` environment variables (nested with ``__``), overridden by the command line.
 """
 
+import os
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,14 +22,24 @@ MIB = 1024 * 1024
 class RepositorySettings(BaseModel):
     """One repository stated in ``[repositories."owner/name"]``."""
 
+    model_config = ConfigDict(extra="forbid")
+
     source: str
     url: str | None = None
     assume_unmarked: str | None = Field(default=None, pattern="^human$")
     assume_unmarked_from: date | None = None
 
+    @model_validator(mode="after")
+    def _refuse_half_a_policy(self) -> "RepositorySettings":
+        if (self.assume_unmarked is None) != (self.assume_unmarked_from is None):
+            raise ValueError("assume_unmarked and assume_unmarked_from go together: state from which date on")
+        return self
+
 
 class ServiceSettings(BaseModel):
     """Where the code of one service lives, stated in ``[services.NAME]``."""
+
+    model_config = ConfigDict(extra="forbid")
 
     repository: str | None = None
     path: str = ""
@@ -142,10 +153,10 @@ class Settings(BaseSettings):
 
 
 def _toml_path(init_settings: PydanticBaseSettingsSource) -> Path:
-    """``aftermerge.toml`` of the data folder named on the command line, else of the working directory."""
-    stated = init_settings().get("data")
-    in_data = Path(stated) / "aftermerge.toml" if stated else None
-    return in_data if in_data and in_data.exists() else Path("aftermerge.toml")
+    """``aftermerge.toml`` of the data folder (option, else variable, else default), else of the working directory."""
+    stated = init_settings().get("data") or os.environ.get("AFTERMERGE_DATA") or "data"
+    in_data = Path(stated) / "aftermerge.toml"
+    return in_data if in_data.exists() else Path("aftermerge.toml")
 
 
 def load(**overrides: Any) -> Settings:

@@ -95,7 +95,7 @@ def test_groups_of_an_incident_are_mixed_by_their_shares() -> None:
 
 
 RATIOS = st.floats(0.01, 1000)
-KINDS = st.sampled_from([k for k in EvidenceKind])
+KINDS = st.sampled_from(list(EvidenceKind))
 PIECES = st.lists(st.builds(piece, KINDS, RATIOS), max_size=5)
 
 

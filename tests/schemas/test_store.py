@@ -41,9 +41,14 @@ def test_times_come_back_aware_and_in_utc() -> None:
 
 def test_a_transaction_is_all_or_nothing() -> None:
     store = Store.open()
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.append_rows(tables.REPOSITORIES, [repository()])
-        raise ZeroDivisionError
+
+    def append_and_fail() -> None:
+        with store.transaction():
+            store.append_rows(tables.REPOSITORIES, [repository()])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        append_and_fail()
     assert store.value("SELECT count(*) FROM repositories") == 0
 
 
