@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from correlator.evidence_in_time import Circumstances
+from correlator.evidence_in_time import ENDED_MARGIN, Circumstances
 from correlator.failure_groups import FailureGroup
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
@@ -31,8 +31,12 @@ def traffic_by_operation(
         sha_of: (service, revision text) -> full sha or None.
     """
     grouped: dict[tuple[str, str, str], list[tuple[datetime, str | None, int]]] = defaultdict(list)
+    resolved: dict[tuple[str, str | None], str | None] = {}
     for row in hours:
-        sha = sha_of(row["service"], row["revision"])
+        named = (row["service"], row["revision"])
+        if named not in resolved:
+            resolved[named] = sha_of(*named)
+        sha = resolved[named]
         if sha is None:
             running = timeline.at(row["service"], row["environment"], row["first_seen_at"])
             sha = running["sha"] if running else None
@@ -64,15 +68,7 @@ def around(
     row = group.row
     service, environment = row["service"], row["environment"]
     ours = traffic.get((service, environment, row["operation"]), Traffic())
-    reverters: dict[str, tuple[str, datetime]] = {}
-    fixers: dict[str, tuple[str, datetime]] = {}
-    for change in mainline.changes if mainline else ():
-        if change["landed_at"] <= row["first_seen_at"]:
-            continue
-        at = landed_or_deployed.get(change["sha"], change["landed_at"])
-        for victims, links in ((change["reverts"], reverters), (change["fixes"], fixers)):
-            for victim in victims:
-                links.setdefault(victim, (change["sha"], at))
+    reverters, fixers = _mended(row, mainline, landed_or_deployed)
     callee_starts = [
         running["started_at"]
         for callee in sample.callees
@@ -93,12 +89,42 @@ def around(
     )
 
 
+def _mended(
+    row: Row, mainline: Mainline | None, landed_or_deployed: Mapping[str, datetime]
+) -> tuple[dict[str, tuple[str, datetime]], dict[str, tuple[str, datetime]]]:
+    """(reverts, fixes) by the change that they mend: the first one in force after which the failure was not seen.
+
+    A revert that landed before the failure began, and was deployed after it, mends it all the same. Where none ended
+    the failure, the first one stands.
+    """
+    found: tuple[dict[str, tuple[str, datetime]], dict[str, tuple[str, datetime]]] = ({}, {})
+    for change in mainline.menders() if mainline else ():
+        at = landed_or_deployed.get(change["sha"], change["landed_at"])
+        if at <= row["first_seen_at"]:
+            continue
+        for victims, mends in zip((change["reverts"], change["fixes"]), found, strict=True):
+            for victim in victims:
+                known = mends.get(victim)
+                ended = known is not None and row["last_seen_at"] <= known[1] + ENDED_MARGIN
+                would_end = row["last_seen_at"] <= at + ENDED_MARGIN
+                is_better = known is None or (would_end and (not ended or at < known[1]))
+                if is_better:
+                    mends[victim] = (change["sha"], at)
+    return found
+
+
 def _ended_by(group: FailureGroup, traffic: Traffic, timeline: Timeline) -> Row | None:
     """The deployment after which the failure was not seen again, if it was still failing until then."""
     row = group.row
     intervals = timeline.of(row["service"], row["environment"])
     index = timeline.index_at(row["service"], row["environment"], row["last_seen_at"])
-    if index is None or index + 1 >= len(intervals):
+    if index is None:
+        return None
+    running = intervals[index]
+    if row["first_seen_at"] < running["started_at"] and _is_lingering(group, running):
+        # Instances of the revision before were still answering: this deployment ended it.
+        return running
+    if index + 1 >= len(intervals):
         return None
     following = intervals[index + 1]
     hour = row["last_seen_at"].replace(minute=0, second=0, microsecond=0)
@@ -108,3 +134,16 @@ def _ended_by(group: FailureGroup, traffic: Traffic, timeline: Timeline) -> Row 
     silent = traffic.count(since=hour + timedelta(hours=1), until=following["started_at"])
     rate = min(row["failing_trace_count"] / during, 1.0) if during else 1.0
     return None if rate * silent >= 3 else following
+
+
+def _is_lingering(group: FailureGroup, running: Row) -> bool:
+    """True when every failure since ``running`` began came soon, and from the revision before it."""
+    started_at, since = running["started_at"], []
+    for trace in reversed(group.traces):
+        if trace["failed_at"] < started_at:
+            break
+        since.append(trace)
+    before = running["previous_sha"]
+    return before is not None and all(
+        t["revision_sha"] == before and t["failed_at"] <= started_at + ENDED_MARGIN for t in since
+    )

@@ -98,9 +98,11 @@ class Assembler:
         port: RepositoryPort,
         services: Mapping[str, ServiceCode],
         timeline: Timeline,
+        resolve: Callable[[str, str], CommitSha | None],
         landing: Callable[[str, str], str | None],
     ) -> None:
         self._port = port
+        self._resolve = resolve
         self._services = services
         self._timeline = timeline
         self._landing = landing
@@ -137,7 +139,7 @@ class Assembler:
         if code.repository is None:
             return None
         for text in (cause["revision"], cause["service_version"]):
-            sha = self._port.resolve(code.repository, text) if text else None
+            sha = self._resolve(code.repository, text) if text else None
             if sha:
                 return sha
         running = self._timeline.at(cause["service"], cause["environment"], cause["failed_at"])

@@ -43,18 +43,25 @@ class History:
     paths_of: Mapping[str, Sequence[str]]
 
 
-def infer(facts: GitFacts) -> History:
-    """Everything that git alone tells of one repository and that does not age."""
+Verdicts = dict[tuple[object, ...], ProvenanceVerdict]
+"""What a verdict depends on -> the verdict; kept by the caller, so that a push costs what it brings."""
+
+
+def infer(facts: GitFacts, known: Verdicts) -> History:
+    """Everything that git alone tells of one repository and that does not age. ``known`` is added to."""
     name = RepositoryName(facts.repository["repository"])
     policy = provenance.Policy(
         assume_unmarked_from=facts.repository["assume_unmarked_from"]
         if facts.repository["assume_unmarked"] == "human"
         else None
     )
-    verdicts = {
-        row["sha"]: provenance.detect(_commit(name, row, facts.notes.get(row["sha"])), policy)
-        for row in facts.commits
-    }
+    verdicts: dict[str, ProvenanceVerdict] = {}
+    for row in facts.commits:
+        note = facts.notes.get(row["sha"])
+        key = (name, row["sha"], note, policy)
+        if key not in known:
+            known[key] = provenance.detect(_commit(name, row, note), policy)
+        verdicts[row["sha"]] = known[key]
     owned = ownership.advance(facts.mainline, facts.change_paths, facts.hunks)
     landed = changes.build(
         commits=facts.commits,

@@ -5,13 +5,16 @@ failed, though its service was watched, is a false alarm. Source: DESIGN "Incide
 """
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import exp
+from math import exp, fsum, sqrt
 from typing import Any
 
+from correlator import environments
 from correlator.failure_groups import FailureGroup
+from schemas.vocabulary import SERVER_ADDRESS
 
 Row = Mapping[str, Any]
 
@@ -21,8 +24,15 @@ LEAD = timedelta(hours=6)
 LAG = timedelta(minutes=30)
 """And failures this long after it was resolved, while the mend rolls out."""
 
+OPEN_MAX = timedelta(hours=24)
+"""An incident that nobody resolved does not collect what fails in the months after."""
+
+CHRONIC_AGE = timedelta(days=7)
+"""A failure that had gone on for so long at the same rate raised no alarm: it explains no new incident by time alone."""
+
 DUPLICATE_WINDOW = timedelta(hours=12)
 SCORE_MIN = 0.15
+_SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,}")
 _DULL = frozenset(
     {"the", "for", "and", "error", "errors", "rate", "high", "alert", "service", "failing", "from", "with"}
@@ -52,9 +62,9 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
     if not scored:
         return []
     # Squares sharpen: a group that matches by service, time and text leaves little to one that matches by time alone.
-    total = sum(value**2 for value, _, _ in scored)
+    total = fsum(sorted(value**2 for value, _, _ in scored))
     best = max(value for value, _, _ in scored)
-    explained = min(1.0, 0.5 + best / 2)
+    explained = min(1.0, 0.2 + best)
     links = [
         Link(group.row["group_id"], round(explained * value**2 / total, 6), tuple(evidence))
         for value, group, evidence in scored
@@ -69,29 +79,80 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
     if incident["trace_id"] and any(t["trace_id"] == incident["trace_id"] for t in group.traces):
         evidence.append({"kind": "trace", "detail": f"the incident names trace {incident['trace_id']}"})
         return 3.0, evidence
-    if incident["environment"] and row["environment"] and incident["environment"] != row["environment"]:
+    since, until = _window(incident, as_of)
+    if row["last_seen_at"] < since or row["first_seen_at"] > until:
         return 0.0, []
-    since, until = incident["opened_at"] - LEAD, min((incident["resolved_at"] or as_of) + LAG, as_of)
-    inside = [t["failed_at"] for t in group.traces if since <= t["failed_at"] <= until]
-    if not inside:
+    if not environments.is_same(incident["environment"], row["environment"]):
         return 0.0, []
     nearness = _service_score(incident["service"], group)
     if nearness == 0.0:
         return 0.0, []
+    low = bisect_left(group.traces, since, key=_failed_at)
+    high = bisect_right(group.traces, until, key=_failed_at)
+    if low == high:
+        return 0.0, []
+    count, first, last = high - low, _failed_at(group.traces[low]), _failed_at(group.traces[high - 1])
     evidence.append({"kind": "service", "detail": _service_text(incident["service"], group)})
-    delay = abs((incident["opened_at"] - row["first_seen_at"]) / timedelta(hours=1))
-    freshness = 0.35 + 0.65 * exp(-delay / 6)
-    evidence.append(
-        {
-            "kind": "time",
-            "detail": f"{len(inside)} failing traces between {_minute(min(inside))} and {_minute(max(inside))}",
-        }
-    )
     text, words = _text_score(incident, group)
+    freshness = _freshness(incident["opened_at"], group, low, high, has_words=bool(words))
+    if freshness == 0.0:
+        return 0.0, []
+    evidence.append(
+        {"kind": "time", "detail": f"{count} failing traces between {_minute(first)} and {_minute(last)}"}
+    )
     if words:
         evidence.append({"kind": "text", "detail": f"both name {', '.join(words)}"})
-    volume = min(1.0, 0.6 + 0.1 * len(inside))
+    volume = min(1.0, 0.6 + 0.1 * count)
     return nearness * freshness * volume * (0.6 + 0.4 * text), evidence
+
+
+def _window(incident: Row, as_of: datetime) -> tuple[datetime, datetime]:
+    end = (
+        incident["resolved_at"] + LAG
+        if incident["resolved_at"] is not None
+        else incident["opened_at"] + OPEN_MAX
+    )
+    return incident["opened_at"] - LEAD, min(end, as_of)
+
+
+def _failed_at(trace: Row) -> datetime:
+    moment: datetime = trace["failed_at"]
+    return moment
+
+
+def _freshness(opened_at: datetime, group: FailureGroup, low: int, high: int, *, has_words: bool) -> float:
+    """0..1: how well the group's onset, or a surge of it, fits the time at which the incident was opened.
+
+    Args:
+        low, high: the group's traces in the incident's window; they are ordered by time.
+        has_words: the incident and the group share words.
+    """
+    first_seen_at: datetime = group.row["first_seen_at"]
+    delay = (opened_at - first_seen_at) / timedelta(hours=1)
+    if delay < 0:
+        # What began after the incident hardly brought it about: an hour is left for clocks and for sampling.
+        return exp(delay)
+    surge = _surge(opened_at, group, low, high)
+    is_chronic = opened_at - first_seen_at > CHRONIC_AGE
+    least = 0.0 if is_chronic and not has_words else 0.35
+    if is_chronic and surge == 0.0 and not has_words:
+        return 0.0
+    return least + (1 - least) * max(exp(-delay / 6), surge)
+
+
+def _surge(opened_at: datetime, group: FailureGroup, low: int, high: int) -> float:
+    """Share of the failures around the incident that the group's own rate before does not explain; 0 within chance."""
+    usual_until = opened_at - LEAD
+    usual_hours = (usual_until - group.row["first_seen_at"]) / timedelta(hours=1)
+    if usual_hours <= 0 or low == 0:
+        return 0.0
+    last = _failed_at(group.traces[high - 1])
+    hours = max((last - usual_until) / timedelta(hours=1), LEAD / timedelta(hours=1))
+    expected = low / usual_hours * hours
+    count = high - low
+    # Three standard deviations of a Poisson count, and at least three failures more.
+    is_more = count > expected + 3 * sqrt(expected) + 3
+    return (count - expected) / count if is_more else 0.0
 
 
 def _service_score(service: str | None, group: FailureGroup) -> float:
@@ -99,7 +160,15 @@ def _service_score(service: str | None, group: FailureGroup) -> float:
         return 0.6
     if service == group.row["service"]:
         return 1.0
-    return 0.8 if service in group.row["callers"] else 0.0
+    if service in group.row["callers"]:
+        return 0.8
+    return 0.8 if _is_called(service, group) else 0.0
+
+
+def _is_called(service: str, group: FailureGroup) -> bool:
+    """True when the failure is a call to ``service``: one that is down sends no spans, its callers do."""
+    address = str(group.facts.attributes.get(SERVER_ADDRESS) or "")
+    return group.callee == service or re.split(r"[.:]", address, maxsplit=1)[0] == service
 
 
 def _service_text(service: str | None, group: FailureGroup) -> str:
@@ -107,6 +176,8 @@ def _service_text(service: str | None, group: FailureGroup) -> str:
         return "the incident names no service"
     if service == group.row["service"]:
         return f"the failure began in {service}"
+    if service not in group.row["callers"]:
+        return f"{group.row['service']} failed in calling {service}"
     return f"{service} calls {group.row['service']}, where the failure began"
 
 
@@ -130,33 +201,81 @@ def duplicates(states: Sequence[Row], links: Mapping[str, Sequence[Link]]) -> di
         states: rows of ``incident_states.fold``, in its order.
         links: incident id -> links, heaviest first.
     """
-    found: dict[str, str] = {}
-    leaders: list[Row] = []
+    found = _stated(states)
+    leaders: dict[str, list[Row]] = {}
     for state in states:
         own = links.get(state["incident_id"], ())
-        if state["duplicate_of"]:
-            found[state["incident_id"]] = state["duplicate_of"]
+        # A false alarm leads nobody: the incident that repeats it may be a true one.
+        if state["incident_id"] in found or state["is_declared_false"] or not own:
             continue
-        for leader in leaders:
-            theirs = links.get(leader["incident_id"], ())
-            end = leader["resolved_at"] or leader["opened_at"] + DUPLICATE_WINDOW
-            is_same = bool(own and theirs) and own[0].group_id == theirs[0].group_id
-            if is_same and state["opened_at"] <= max(end, leader["opened_at"] + DUPLICATE_WINDOW / 6):
-                found[state["incident_id"]] = leader["incident_id"]
-                break
+        known = leaders.setdefault(own[0].group_id, [])
+        leader = next((other for other in known if _is_during(state, other)), None)
+        if leader is None:
+            known.append(state)
         else:
-            leaders.append(state)
+            found[state["incident_id"]] = leader["incident_id"]
+    # An incident that was said to repeat one which itself repeats another repeats that.
+    return {incident: found.get(leader, leader) for incident, leader in found.items()}
+
+
+def _is_during(state: Row, leader: Row) -> bool:
+    end = leader["resolved_at"] or leader["opened_at"] + DUPLICATE_WINDOW
+    moment: datetime = state["opened_at"]
+    return bool(moment <= max(end, leader["opened_at"] + DUPLICATE_WINDOW / 6))
+
+
+def _stated(states: Sequence[Row]) -> dict[str, str]:
+    """What senders say repeats what, each incident led to the first of its kind.
+
+    Chains are followed to their end. Of a circle, and of those that repeat an incident which was never sent or was no
+    incident, the first one leads: one of them always counts.
+    """
+    said = {s["incident_id"]: s["duplicate_of"] for s in states if s["duplicate_of"]}
+    known = {s["incident_id"] for s in states if not s["is_declared_false"]}
+    first_of: dict[str, str] = {}
+    found: dict[str, str] = {}
+    for state in states:
+        incident = state["incident_id"]
+        if incident not in said or state["is_declared_false"]:
+            continue
+        path = [incident]
+        while path[-1] in said and said[path[-1]] not in path:
+            path.append(said[path[-1]])
+        is_circle = path[-1] in said
+        root = min(path[path.index(said[path[-1]]) :]) if is_circle else path[-1]
+        if not is_circle and root in known:
+            found[incident] = root
+        elif first_of.setdefault(root, incident) != incident:
+            found[incident] = first_of[root]
     return found
 
 
 def named_changes(incident: Row, shas: Mapping[str, str]) -> frozenset[str]:
-    """Changes that the incident or its post-mortem names by a sha of at least 7 digits.
+    """Changes that the incident or its post-mortem names by a sha of at least 7 digits, where it names one change only.
 
     Args:
         shas: commit sha -> change that it landed with.
     """
+    found: set[str] = set()
+    short = []
+    for prefix in sorted(named_shas(incident)):
+        if prefix in shas:
+            found.add(shas[prefix])
+        elif len(prefix) < 40:
+            short.append(prefix)
+    if short:
+        listed = tuple(short)
+        meant: dict[str, set[str]] = {prefix: set() for prefix in short}
+        for sha in shas:
+            if sha.startswith(listed):
+                for prefix in short:
+                    if sha.startswith(prefix):
+                        meant[prefix].add(shas[sha])
+        found |= {next(iter(changes)) for changes in meant.values() if len(changes) == 1}
+    return frozenset(found)
+
+
+def named_shas(incident: Row) -> frozenset[str]:
+    """Lower-case hex of 7 digits or more in what the incident and its post-mortem say of commits."""
     texts = [incident["commit_sha"] or "", incident["postmortem"] or ""]
-    prefixes = {match.lower() for text in texts for match in re.findall(r"\b[0-9a-fA-F]{7,64}\b", text)}
-    return frozenset(
-        change for sha, change in shas.items() if any(sha.startswith(prefix) for prefix in prefixes)
-    )
+    return frozenset(match.lower() for text in texts for match in _SHA.findall(text))

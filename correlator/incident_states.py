@@ -45,7 +45,14 @@ def fold(events: Iterable[Row]) -> list[dict[str, Any]]:
         grouped[(event["source"], event["external_id"])].append(event)
     states = []
     for (source, external_id), listed in grouped.items():
-        listed.sort(key=lambda e: (e["occurred_at"], _rank(e["event"]), e["received_at"]))
+        listed.sort(
+            key=lambda e: (
+                e["occurred_at"],
+                _rank(e["event"]),
+                e["received_at"],
+                json.dumps(dict(e), sort_keys=True, default=str),
+            )
+        )
         states.append(_state(source, external_id, listed))
     return sorted(states, key=lambda s: (s["opened_at"], s["incident_id"]))
 
@@ -62,6 +69,7 @@ def _state(source: str, external_id: str, events: list[Row]) -> dict[str, Any]:
     opened_at: datetime | None = None
     resolved_at: datetime | None = None
     status = "open"
+    is_declared_false = False
     for event in events:
         for field in _KEPT:
             if event[field] not in (None, ""):
@@ -75,19 +83,22 @@ def _state(source: str, external_id: str, events: list[Row]) -> dict[str, Any]:
             resolved_at, status = event["resolved_at"] or event["occurred_at"], "resolved"
         elif event["event"] == IncidentEvent.OPENED:
             resolved_at, status = None, "open"
+            is_declared_false = False
         if event["status"] in FALSE_STATUSES:
-            state["is_declared_false"] = True
+            is_declared_false = True
     parent = state["duplicate_of"]
+    began_at = opened_at or events[0]["occurred_at"]
     return {
         **state,
         "incident_id": incident_id(source, external_id),
         "source": source,
         "external_id": external_id,
         "title": state["title"] or external_id,
-        "opened_at": opened_at or events[0]["occurred_at"],
-        "resolved_at": resolved_at,
+        "opened_at": began_at,
+        # Two clocks may disagree; nothing ends before it begins.
+        "resolved_at": max(resolved_at, began_at) if resolved_at is not None else None,
         "status": status,
-        "duplicate_of": incident_id(source, parent) if parent else None,
-        "is_declared_false": state.get("is_declared_false", False),
+        "duplicate_of": incident_id(source, parent) if parent and parent != external_id else None,
+        "is_declared_false": is_declared_false,
         "labels": json.dumps(labels, sort_keys=True, ensure_ascii=False) if labels else None,
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 from correlator import categories, suspects
 from correlator.failure_groups import FailureGroup
-from correlator.incident_links import Link
+from correlator.incident_links import CHRONIC_AGE, LEAD, Link
 from correlator.unlinked import SILENT
 from correlator.weights import Weights
 from schemas.records import CommitSha, Suspect, SuspectEvidence
@@ -54,7 +54,11 @@ def answer(
     """
     main = groups[links[0].group_id] if links else None
     category, reason = _category(state, main)
-    is_false = bool(state["is_declared_false"]) or (not links and is_watched and category not in SILENT)
+    is_blamed = verdict is not None and Candidate(verdict["candidate"]) is Candidate.CHANGE
+    is_told = bool(state["postmortem"] or state["commit_sha"])
+    is_quiet = not links and is_watched and category not in SILENT and not is_told
+    # Whoever says which change did it says that something was done.
+    is_false = not is_blamed and (bool(state["is_declared_false"]) or is_quiet)
     if is_false:
         text = (
             "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"
@@ -69,12 +73,12 @@ def answer(
             ]
         )
     elif not links:
-        found = list(unlinked)
+        found = list(unlinked) or [Suspect(Candidate.UNATTRIBUTED, None, 1.0)]
     else:
         found = suspects.mixed([(link.weight, group_suspects[link.group_id]) for link in links])
     if verdict is not None:
         found = _decided(verdict, found)
-    delay = (state["opened_at"] - main.row["first_seen_at"]).total_seconds() if main else None
+    delay = _delay(state, main)
     return Answer(
         state={
             **{k: state[k] for k in _STATE_COLUMNS if k in state},
@@ -103,6 +107,21 @@ _STATE_COLUMNS = (
     "url",
     "labels",
 )
+
+
+def _delay(state: Row, main: FailureGroup | None) -> float | None:
+    """Seconds from the first failing span to the incident; 0 when people were faster.
+
+    Of a failure that had gone on for weeks, the first span that belongs to the incident counts.
+    """
+    if main is None:
+        return None
+    opened_at, began_at = state["opened_at"], main.row["first_seen_at"]
+    if opened_at - began_at > CHRONIC_AGE:
+        began_at = min(
+            (t["failed_at"] for t in main.traces if t["failed_at"] >= opened_at - LEAD), default=opened_at
+        )
+    return max(float((opened_at - began_at).total_seconds()), 0.0)
 
 
 def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:

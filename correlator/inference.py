@@ -82,6 +82,7 @@ class Inference:
         self._port = port
         self._settings = settings
         self._weights = weights.load()
+        self._resolved: dict[tuple[str, str], CommitSha | None] = {}
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
         """The rows of every inference table but the log of runs."""
@@ -129,8 +130,12 @@ class Inference:
                 h.changes, h.death_edges, h.lines_written, h.authors, self._facts.as_of, synced_at=synced_at
             )
 
-    def _resolve(self, repository: str, text: str) -> str | None:
-        return self._port.resolve(RepositoryName(repository), text)
+    def _resolve(self, repository: str, text: str) -> CommitSha | None:
+        """The port's answer, asked once per revision: every span carries one of the same few."""
+        key = (repository, text)
+        if key not in self._resolved:
+            self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
+        return self._resolved[key]
 
     def _position(self, repository: str, sha: str) -> int | None:
         return self._mainlines[repository].position(sha) if repository in self._mainlines else None
@@ -192,7 +197,11 @@ class Inference:
     @cached_property
     def _groups(self) -> list[FailureGroup]:
         assembler = failure_groups.Assembler(
-            port=self._port, services=self._code, timeline=self._timeline, landing=self._landing
+            port=self._port,
+            services=self._code,
+            timeline=self._timeline,
+            resolve=self._resolve,
+            landing=self._landing,
         )
         return assembler.assemble(self._facts.root_causes)
 

@@ -1,7 +1,9 @@
 """The mainline of a repository, to be asked by commit and by position. Holds no diff."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -14,12 +16,17 @@ class Mainline:
     changes: Sequence[Row]
     _by_sha: dict[str, Row] = field(default_factory=dict)
     _landing: dict[str, str] = field(default_factory=dict)
+    _shas: list[str] = field(default_factory=list)
+    _menders: list[Row] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         for change in self.changes:
             self._by_sha[change["sha"]] = change
             for commit in (*change["commits"], change["sha"]):
                 self._landing[commit] = change["sha"]
+            if change["reverts"] or change["fixes"]:
+                self._menders.append(change)
+        self._shas.extend(sorted(self._landing))
 
     def change(self, sha: str) -> Row | None:
         """The change whose mainline commit is ``sha``."""
@@ -33,6 +40,27 @@ class Mainline:
         """Every commit that reached the mainline -> the change that it landed with."""
         return self._landing
 
+    def named(self, prefix: str) -> str | None:
+        """The change that the commit landed with which alone begins with ``prefix``; None for none or several changes."""
+        at = bisect_left(self._shas, prefix)
+        found: set[str] = set()
+        while at < len(self._shas) and self._shas[at].startswith(prefix) and len(found) < 2:
+            found.add(self._landing[self._shas[at]])
+            at += 1
+        return next(iter(found)) if len(found) == 1 else None
+
+    def landed_at(self, sha: str) -> datetime | None:
+        """When the change that ``sha`` landed with reached the mainline; a branch may have run before."""
+        landed = self._landing.get(sha)
+        if landed is None:
+            return None
+        moment: datetime = self._by_sha[landed]["landed_at"]
+        return moment
+
+    def menders(self) -> Sequence[Row]:
+        """Changes that revert or fix others, oldest first."""
+        return self._menders
+
     def position(self, sha: str) -> int | None:
         """Position on the mainline of the change that ``sha`` landed with."""
         landed = self._landing.get(sha)
@@ -40,7 +68,7 @@ class Mainline:
 
     def between(self, after: int, until: int) -> Sequence[Row]:
         """Changes at positions ``after`` + 1 .. ``until``, oldest first."""
-        return self.changes[after + 1 : until + 1]
+        return self.changes[max(after + 1, 0) : max(until + 1, 0)]
 
 
 def by_repository(changes: Iterable[Row]) -> dict[str, Mainline]:

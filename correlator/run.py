@@ -46,6 +46,7 @@ class Correlator:
         self._settings = settings
         self._lock = threading.Lock()
         self._histories: dict[str, tuple[str, histories.History]] = {}
+        self._verdicts: histories.Verdicts = {}
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -65,6 +66,7 @@ class Correlator:
                 for table in INFERENCES:
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
+            self._verdicts.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
@@ -105,7 +107,7 @@ class Correlator:
                     hunks=store.arrow(sql("correlator", "git_hunks"), **asked),
                     change_requests=store.rows(sql("correlator", "git_change_requests"), **asked),
                 )
-                known = (key, histories.infer(facts))
+                known = (key, histories.infer(facts, self._verdicts))
                 self._histories[row["repository"]] = known
             found.append(known[1])
         return found

@@ -4,19 +4,22 @@ Order of trust: stated by the operator, `vcs.repository.url.full` of its spans, 
 events, and last where its stack frames resolve.
 """
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from correlator import frames
+from correlator import environments, frames
 from correlator.mappings import Mapper
 from schemas.records import CommitSha, RepositoryName, RepositoryPort
 from schemas.settings import ServiceSettings
 
 Row = Mapping[str, Any]
 
-WATCH_MARGIN = timedelta(hours=6)
+WATCH_MIN = timedelta(hours=1)
+"""An incident without an end, or with a hasty one, is watched this long: a service that answers sends spans by then."""
+
 STACKS_MAX = 20
 """Stacks per service that are tried against the trees: the first ones decide."""
 
@@ -45,21 +48,29 @@ def place(
     by_url = {_bare(url): row["repository"] for row in known for url in (row["url"], row["source"]) if url}
     found: dict[str, dict[str, Any]] = {}
     for row in deployments:
-        if row["repository"] in names:
-            found[row["service"]] = _row(row["service"], row["repository"], "", "deployment")
+        said = row["repository"] or ""
+        repository = said if said in names else by_url.get(_bare(said)) or _by_name(said, names)
+        if repository:
+            found[row["service"]] = _row(row["service"], repository, "", "deployment")
     for service, setting in settings.items():
         if setting.repository in names:
             found[service] = _row(service, setting.repository, setting.path, "settings")
     for row in telemetry:
         repository = by_url.get(_bare(row["repository_url"])) or _by_name(row["repository_url"], names)
         if repository:
-            path = found[row["service"]]["path"] if row["service"] in found else ""
+            known_place = found.get(row["service"])
+            is_there = known_place is not None and known_place["repository"] == repository
+            path = known_place["path"] if known_place is not None and is_there else ""
             found[row["service"]] = _row(row["service"], repository, path, "telemetry")
     for row in stated:
         found[row["service"]] = _row(row["service"], row["repository"], row["path"], "stated")
+    stacks: dict[str, set[tuple[str, str | None]]] = defaultdict(set)
+    for cause in causes:
+        if cause["exception_stacktrace"] and cause["service"] not in found:
+            stacks[cause["service"]].add((cause["exception_stacktrace"], cause["sdk_language"]))
     for service in seen:
         if service not in found:
-            repository = _by_frames(service, known, causes, port)
+            repository = _by_frames(stacks[service], known, port)
             found[service] = _row(service, repository, "", "frames")
     return [found[service] for service in sorted(found)]
 
@@ -81,13 +92,8 @@ def _by_name(url: str, names: set[str]) -> str | None:
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _by_frames(service: str, known: Sequence[Row], causes: Sequence[Row], port: RepositoryPort) -> str | None:
-    """The one repository in whose tree this service's frames resolve; None when several or none fit."""
-    stacks = {
-        (c["exception_stacktrace"], c["sdk_language"])
-        for c in causes
-        if c["service"] == service and c["exception_stacktrace"]
-    }
+def _by_frames(stacks: set[tuple[str, str | None]], known: Sequence[Row], port: RepositoryPort) -> str | None:
+    """The one repository in whose tree a service's frames resolve; None when several or none fit."""
     if not stacks:
         return None
     files = set()
@@ -104,9 +110,33 @@ def _by_frames(service: str, known: Sequence[Row], causes: Sequence[Row], port: 
 
 
 def is_watched(incident: Row, hours: Sequence[Row]) -> bool:
-    """True when the incident's service sent spans around it, so that a failure would have been seen."""
-    if not incident["service"]:
+    """True when the incident's service sent spans while it was open, so that a failure would have been seen.
+
+    Spans of before and after prove nothing: a service that is down sends none, and its silence is no false alarm.
+
+    Args:
+        hours: rows of ``operation_hours.sql``, in its order.
+    """
+    service = incident["service"]
+    if not service:
         return False
-    since = incident["opened_at"] - WATCH_MARGIN
-    until = (incident["resolved_at"] or incident["opened_at"]) + WATCH_MARGIN
-    return any(h["service"] == incident["service"] and since <= h["hour_at"] <= until for h in hours)
+    opened_at: datetime = incident["opened_at"]
+    until = max(incident["resolved_at"] or opened_at, opened_at + WATCH_MIN)
+    since_hour = opened_at.replace(minute=0, second=0, microsecond=0)
+    index = bisect_left(hours, service, key=lambda h: h["service"])
+    while index < len(hours) and hours[index]["service"] == service:
+        environment, operation = hours[index]["environment"], hours[index]["operation"]
+        if environments.is_same(incident["environment"], environment):
+            low = bisect_left(hours, (service, environment, operation, since_hour), lo=index, key=_hour_key)
+            high = bisect_right(hours, (service, environment, operation, until), lo=low, key=_hour_key)
+            # A row's spans may all lie before the alarm in its first hour, or behind the end in its last.
+            if any(h["last_seen_at"] >= opened_at and h["first_seen_at"] <= until for h in hours[low:high]):
+                return True
+        index = bisect_right(
+            hours, (service, environment, operation), lo=index, key=lambda h: _hour_key(h)[:3]
+        )
+    return False
+
+
+def _hour_key(row: Row) -> tuple[str, str, str, datetime]:
+    return row["service"], row["environment"], row["operation"], row["hour_at"]

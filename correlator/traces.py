@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class Sample:
     """``callees``: services below the root-cause span, sorted. ``routes``: (service, route) of their spans, sorted.
-    ``words``: identifiers and literals of every exception of the trace but the root cause's own."""
+    ``words``: identifiers and literals in the messages of the trace's other exceptions."""
 
     callees: tuple[str, ...] = ()
     routes: tuple[tuple[str, str], ...] = ()
@@ -42,10 +42,9 @@ def samples(
         found[group.row["group_id"]] = Sample(
             callees=tuple(sorted({span["service"] for span in below} - {own})),
             routes=tuple(sorted({(s["service"], s["http_route"]) for s in below if s["http_route"]})),
+            # Messages only: the name of an exception class is in every change that raises it.
             words=tokens.words_of(
-                f"{row['type'] or ''} {row['message'] or ''}"
-                for row in recorded[trace_id]
-                if row["span_id"] != span_id
+                row["message"] or "" for row in recorded[trace_id] if row["span_id"] != span_id
             ),
         )
     return found

@@ -12,7 +12,9 @@ from typing import Any
 
 from correlator import suspects
 from correlator.candidates import Listed, deployed_before
+from correlator.environments import TRIAL_NAMES
 from correlator.failure_groups import ServiceCode
+from correlator.incident_links import named_shas
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
 from correlator.tokens import TokenRarity, words_of
@@ -42,12 +44,15 @@ def candidates(
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     weights: Weights,
 ) -> list[Listed]:
-    """Changes that ran in the incident's service when it was opened, ordered by sha; none without a service."""
+    """Changes that ran in the incident's service when it was opened, and older ones that it names, ordered by sha.
+
+    An incident that names no environment is not about the ones where people try things, if there are others.
+    """
     found: dict[str, Listed] = {}
-    if not state["service"]:
-        return []
-    stated = [state["environment"]] if state["environment"] is not None else list(environments)
-    for environment in stated:
+    known = [name for name in environments if name.lower() not in TRIAL_NAMES] or list(environments)
+    for environment in [state["environment"]] if state["environment"] else known:
+        if not state["service"]:
+            break
         for listed in deployed_before(
             state["service"],
             {"environment": environment, "first_seen_at": state["opened_at"]},
@@ -60,7 +65,16 @@ def candidates(
             paths_of=paths_of,
             weights=weights,
         ):
-            found.setdefault(listed.change["sha"], listed)
+            sha = listed.change["sha"]
+            if sha not in found or listed.share > found[sha].share:
+                found[sha] = listed
+    for prefix in sorted(named_shas(state)):
+        meant = {name: mainline.named(prefix) for name, mainline in sorted(mainlines.items())}
+        places = [(mainlines[name], sha) for name, sha in meant.items() if sha is not None]
+        change = places[0][0].change(places[0][1]) if len(places) == 1 else None
+        # A post-mortem names the fix too: what landed later did not do it.
+        if change is not None and change["landed_at"] <= state["opened_at"] and change["sha"] not in found:
+            found[change["sha"]] = Listed(change, 1.0, -1, state["service"] or "", False, None)
     return [found[sha] for sha in sorted(found)]
 
 

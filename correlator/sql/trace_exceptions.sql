@@ -6,7 +6,6 @@ SELECT DISTINCT
     trace_hex(trace_id) AS trace_id,
     span_hex(span_id) AS span_id,
     exception_id,
-    type,
     message
 FROM exceptions
 WHERE trace_id IN (SELECT unnest($trace_ids)::UUID) AND "time" <= $until::TIMESTAMP_NS
