@@ -4,6 +4,7 @@ A job that fails is logged and runs again at its next time; jobs never overlap t
 guard in the ledger, so that two schedulers publish it once, and a server that was down at its hour makes up for it.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -91,13 +92,15 @@ def start(
         progress: told the steps of a repository's first sync.
     """
     settings, now = jobs.settings, datetime.now(UTC)
+    # A run is left out while the one before it is at work: that is how it should be, and no news.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = BackgroundScheduler(
         timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 3600}
     )
     cron = CronTrigger(day_of_week=settings.report_weekday, hour=settings.report_hour, timezone=UTC)
 
     def add(name: str, job: Callable[[], object], trigger: object, **given: object) -> None:
-        scheduler.add_job(_told(name, job, on_end), trigger, id=name, **given)
+        scheduler.add_job(_told(name, job, on_end), trigger, id=name, name=name, **given)
 
     def retain() -> None:
         drop_expired(jobs.store, now=datetime.now(UTC), days=settings.spans_retention_days)

@@ -31,6 +31,9 @@ CHRONIC_AGE = timedelta(days=7)
 """A failure that had gone on for so long at the same rate raised no alarm: it explains no new incident by time alone."""
 
 DUPLICATE_WINDOW = timedelta(hours=12)
+FRESH_HOURS = 18
+"""A failure that began this long before the incident is a third as fresh: somebody noticed it the next morning."""
+
 SCORE_MIN = 0.15
 _SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,}")
@@ -64,7 +67,7 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
     # Squares sharpen: a group that matches by service, time and text leaves little to one that matches by time alone.
     total = fsum(sorted(value**2 for value, _, _ in scored))
     best = max(value for value, _, _ in scored)
-    explained = min(1.0, 0.2 + best)
+    explained = min(1.0, 0.3 + best)
     links = [
         Link(group.row["group_id"], round(explained * value**2 / total, 6), tuple(evidence))
         for value, group, evidence in scored
@@ -137,7 +140,7 @@ def _freshness(opened_at: datetime, group: FailureGroup, low: int, high: int, *,
     least = 0.0 if is_chronic and not has_words else 0.35
     if is_chronic and surge == 0.0 and not has_words:
         return 0.0
-    return least + (1 - least) * max(exp(-delay / 6), surge)
+    return least + (1 - least) * max(exp(-delay / FRESH_HOURS), surge)
 
 
 def _surge(opened_at: datetime, group: FailureGroup, low: int, high: int) -> float:

@@ -143,6 +143,9 @@ class Inference:
     def _landing(self, repository: str, sha: str) -> str | None:
         return self._mainlines[repository].landing(sha) if repository in self._mainlines else None
 
+    def _landed_at(self, repository: str, sha: str) -> datetime | None:
+        return self._mainlines[repository].landed_at(sha) if repository in self._mainlines else None
+
     def _between(self, repository: str, after: int, until: int) -> list[tuple[str, Sequence[str]]]:
         found = self._mainlines[repository].between(after, until)
         return [(c["sha"], self._paths_of.get((repository, c["sha"]), ())) for c in found]
@@ -190,6 +193,7 @@ class Inference:
             changes_between=self._between,
             service_path={name: c.path for name, c in self._code.items()},
             traced=revisions.traced(self._facts.operation_hours),
+            landed_at=self._landed_at,
         )
 
     # --- what failed, and who is suspected --------------------------------------------------------------
@@ -382,12 +386,14 @@ class Inference:
         groups, suspected = [g.row for g in self._groups], self._group_suspects
         answered = {a.state["incident_id"]: a.suspects for a in self._answers}
         states = [a.state for a in self._answers]
+        named, lines = self._repository_of, self._mainlines
+        production = self._settings.production_environments
         return [
-            *outcomes.of_groups(groups, suspected, repository_of=self._repository_of),
-            *outcomes.of_incidents(states, answered, repository_of=self._repository_of),
+            *outcomes.of_groups(groups, suspected, repository_of=named, production=production),
+            *outcomes.of_incidents(states, answered, repository_of=named, production=production),
             *self._of_history,
             *outcomes.of_rollbacks(
-                self._running, groups, suspected, mainlines=self._mainlines, repository_of=self._repository_of
+                self._running, groups, suspected, mainlines=lines, repository_of=named, production=production
             ),
         ]
 
@@ -401,7 +407,7 @@ class Inference:
             changes={c["sha"]: c for h in self._facts.histories for c in h.changes},
             states=[a.state for a in self._answers],
             suspects={a.state["incident_id"]: a.suspects for a in self._answers},
-            hotfixes=[row for row in self._of_history if row["kind"] == OutcomeKind.HOTFIX],
+            hotfixes=[r for r in self._of_history if r["kind"] in (OutcomeKind.HOTFIX, OutcomeKind.REVERT)],
         )
 
 

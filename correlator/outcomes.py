@@ -104,9 +104,8 @@ def of_incidents(
     """
     rows: list[dict[str, Any]] = []
     for state in states:
-        is_ours = production is None or any(
-            environments.is_same(state["environment"], name) for name in production if name
-        )
+        named = state["environment"] if production is not None else None
+        is_ours = not named or any(environments.is_same(named, name) for name in production or () if name)
         if is_ours and state["duplicate_of"] is None and not state["is_false_alarm"]:
             rows += _rows(
                 OutcomeKind.INCIDENT,
@@ -137,10 +136,19 @@ def of_history(
         services: service -> (repository, path).
     """
     rows: list[dict[str, Any]] = []
+    told: set[str] = set()
     for repository, mainline in sorted(mainlines.items()):
         alarms = _Alarms(repository, states, services)
-        for change in mainline.changes:
+        for change in mainline.menders():
+            # A fork that was added too tells the same history again.
+            if change["sha"] in told:
+                continue
+            told.add(change["sha"])
             for victim in change["reverts"]:
+                reverted = mainline.change(victim)
+                if reverted is not None and reverted["kind"] == ChangeKind.REVERT:
+                    # Landing again what was taken back is no failure of the revert.
+                    continue
                 rows += _rows(
                     OutcomeKind.REVERT,
                     f"{change['sha']}:{victim}",
@@ -288,19 +296,19 @@ def of_deployments(
     for row in hotfixes:
         mends[row["sha"]].append((row["occurred_at"], row["outcome_id"].split(":", 1)[0]))
     emergencies = {r["outcome_id"].split(":", 1)[0] for r in hotfixes if r["kind"] == OutcomeKind.HOTFIX}
-    judged: list[tuple[Row, Sequence[Row], Row | None, str | None]] = []
+    judged: list[tuple[Sequence[Row], int, Row | None, str | None]] = []
     for service, environment in sorted(keys):
         intervals = timeline.of(service, environment)
         for index, row in enumerate(intervals):
-            shas, later = carried.by(row), intervals[index + 1 :]
+            shas = carried.by(row)
             soon = [m for sha in shas for m in mends[sha] if _is_soon(m[0], row["started_at"])]
             fixed_by = min(soon)[1] if soon and not row["is_rollback"] else None
             if fixed_by is not None:
                 emergencies.add(fixed_by)
-            judged.append((row, later, blamed.soon_after(row, shas, carried), fixed_by))
+            judged.append((intervals, index, blamed.soon_after(row, shas, carried), fixed_by))
     return [
-        _deployment(row, later, incident, fixed_by, carried, changes, emergencies)
-        for row, later, incident, fixed_by in judged
+        _deployment(intervals, index, incident, fixed_by, carried, changes, emergencies)
+        for intervals, index, incident, fixed_by in judged
     ]
 
 
@@ -309,23 +317,26 @@ def _is_soon(moment: datetime, started_at: datetime) -> bool:
 
 
 def _deployment(
-    row: Row,
-    later: Sequence[Row],
+    intervals: Sequence[Row],
+    index: int,
     incident: Row | None,
     fixed_by: str | None,
     carried: "_Carried",
     changes: Mapping[str, Row],
     emergencies: Collection[str],
 ) -> dict[str, Any]:
+    row = intervals[index]
     shas = carried.by(row)
-    is_rolled_back = bool(later) and later[0]["is_rollback"]
+    following = intervals[index + 1] if index + 1 < len(intervals) else None
+    is_rolled_back = following is not None and following["is_rollback"]
     has_failed = is_rolled_back or incident is not None or fixed_by is not None
     is_failed = has_failed and not row["is_rollback"]
     recovered_at = None
     if is_failed:
-        mend = next((r for r in later if fixed_by in carried.by(r)), None) if fixed_by else None
-        if is_rolled_back:
-            recovered_at = later[0]["started_at"]
+        later = range(index + 1, len(intervals)) if fixed_by else ()
+        mend = next((intervals[i] for i in later if fixed_by in carried.by(intervals[i])), None)
+        if following is not None and is_rolled_back:
+            recovered_at = following["started_at"]
         elif mend is not None:
             recovered_at = mend["started_at"]
         else:

@@ -94,7 +94,8 @@ def weigh(
     """
     labels = json.loads(state["labels"]) if state["labels"] else {}
     texts = [state["title"] or "", state["postmortem"] or "", *(str(v) for v in labels.values())]
-    said = _stems(words_of(texts))
+    # That an incident of a service names the service tells no change of that service from another.
+    said = _stems(words_of(texts)) - _stems((state["service"] or "",))
     words = {c.change["sha"]: _stems(_texts(c, hunks)) for c in listed}
     rarity = TokenRarity(words)
     weighed = []

@@ -4,7 +4,7 @@
 SELECT sha256(concat_ws('|',
     (SELECT concat_ws(',', count(*), max(received_at)) FROM spans WHERE start_time <= $until::TIMESTAMP_NS),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM exceptions WHERE "time" <= $until::TIMESTAMP_NS),
-    (SELECT string_agg(concat_ws(',', repository, source, url, head_sha, notes_sha, assume_unmarked, assume_unmarked_from), ';' ORDER BY repository) FROM repositories),
+    (SELECT string_agg(concat_ws(',', repository, source, url, head_sha, notes_sha, assume_unmarked, assume_unmarked_from, least(synced_at, $until)), ';' ORDER BY repository) FROM repositories),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM deployments WHERE coalesce(finished_at, started_at) <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM incident_events WHERE occurred_at <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM change_requests),

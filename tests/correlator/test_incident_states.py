@@ -72,3 +72,21 @@ def test_a_declared_false_alarm_is_kept_and_marked() -> None:
 @given(st.permutations([OPENED, UPDATED, RESOLVED, OPENED]))
 def test_the_order_of_arrival_does_not_matter(events: list[dict[str, Any]]) -> None:
     assert incident_states.fold(events) == incident_states.fold([OPENED, UPDATED, RESOLVED])
+
+
+def test_an_alarm_that_rings_again_after_it_was_called_false_is_true() -> None:
+    false = event("resolved", 5, status="false_alarm")
+    (state,) = incident_states.fold([OPENED, false, event("opened", 120)])
+    assert not state["is_declared_false"]
+    (state,) = incident_states.fold([OPENED, false, event("resolved", 130, status="resolved")])
+    assert state["is_declared_false"]
+
+
+def test_nothing_ends_before_it_begins() -> None:
+    (state,) = incident_states.fold([OPENED, event("resolved", 5, resolved_at=T0 - timedelta(minutes=3))])
+    assert state["resolved_at"] == state["opened_at"]
+
+
+def test_no_incident_repeats_itself() -> None:
+    (state,) = incident_states.fold([OPENED, event("updated", 1, duplicate_of="INC-7")])
+    assert state["duplicate_of"] is None

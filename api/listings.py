@@ -1,0 +1,142 @@
+"""Rows and figures as the command line shows them: tables, a few lines, JSON. Returns text and rich tables, prints nothing."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+_FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+")
+
+REPOSITORY = (
+    "repository",
+    "source",
+    "default_branch",
+    "change_count",
+    "head_sha",
+    "assume_unmarked",
+    "synced_at",
+)
+TOKEN = ("token_id", "name", "scope", "created_at", "expires_at", "revoked_at", "last_used_at")
+DOCTOR = ("service", "repository", "revision", "frames", "incidents", "missing for an answer")
+
+
+def as_json(value: Any) -> str:
+    """``value`` as indented JSON; times are RFC 3339."""
+    return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
+
+
+def rows(found: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Table:
+    """One line per row; what is null is empty."""
+    table = _table(columns)
+    for row in found:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    return table
+
+
+def doctor(found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line per service: what is known of it, and what is missing for an answer."""
+    if not found:
+        return "no service has been seen yet: send telemetry, a deployment or an incident"
+    table = _table(DOCTOR)
+    for row in found:
+        place = "/".join(part for part in (row.get("repository"), row.get("path")) if part)
+        table.add_row(
+            _cell(row["service"]),
+            place or "unknown",
+            _percent(row.get("revision_share")),
+            _percent(row.get("frame_share")),
+            _cell(row.get("incident_count")),
+            "; ".join(row.get("missing") or ()) or "nothing",
+        )
+    return table
+
+
+def correlation(found: Mapping[str, Any]) -> str:
+    """A correlation or rebuild: as of when, its digest, what it wrote."""
+    counts = ", ".join(
+        f"{count} {name}" for name, count in sorted((found.get("counts") or {}).items()) if count
+    )
+    lines = [f"as of {_cell(found['as_of'])}", f"digest {found['digest']}"]
+    if found.get("digest_before"):
+        is_same = "the same as before" if found["is_same"] else f"before: {found['digest_before']}"
+        lines.append(is_same)
+    lines.append(counts or "nothing to infer from yet")
+    return "\n".join(lines)
+
+
+def status(found: Mapping[str, Any]) -> str:
+    """One line per figure, in the order in which an operator asks."""
+    told: list[tuple[str, str]] = []
+    server = found["server"]
+    if server is None:
+        told.append(("server", "none runs on this data folder"))
+    else:
+        told.append(
+            ("server", f"{server['api_url']}, process {server['pid']}, since {_cell(server['started_at'])}")
+        )
+        for signal, figures in server["signals"].items():
+            told.append((signal, _signal(figures)))
+        told.append(("stored", _reasons(server["stored"]) or "nothing yet"))
+        told.append(("values cut, clamped or dropped", _reasons(server["values_altered"]) or "none"))
+        if server["spool_damage"] or server["load_failures"]:
+            damage = _reasons(server["spool_damage"]) or "no damage"
+            told.append(("spool", f"{damage}; {server['load_failures']} failed loads"))
+        told.append(("loader lag", f"{server['loader_lag_s']} s"))
+    told.append(("backlog", f"{found['backlog_bytes']:,} bytes accepted, not in the store yet"))
+    held = found["held"]
+    told.append(("held", f"{held['span_count']:,} spans, {held['exception_count']:,} exceptions"))
+    run = found["correlation"]
+    told.append(
+        (
+            "last correlation",
+            f"as of {_cell(run['as_of'])}, digest {run['inferences_digest']}" if run else "none yet",
+        )
+    )
+    for row in found["repositories"]:
+        synced = f"synced {_cell(row['synced_at'])}" if row["synced_at"] else "never synced"
+        told.append((row["repository"], f"{row['change_count']:,} changes, {synced}"))
+    if not found["repositories"]:
+        told.append(("repositories", "none: aftermerge repo add OWNER/NAME PATH_OR_URL"))
+    for name, job in (server or {}).get("jobs", {}).items():
+        outcome = f"failed: {job['error']}" if job["error"] else "ok"
+        told.append((f"job {name}", f"{outcome}, {_cell(job['ended_at'])} after {job['duration_s']} s"))
+    width = max(len(what) for what, _ in told)
+    return "\n".join(f"{what:<{width}}  {figure}" for what, figure in told)
+
+
+def _table(columns: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _cell(value: Any) -> str:
+    """``value`` as text; a time loses its fraction, which nobody reads."""
+    return "" if value is None else _FRACTION.sub(r"\1", str(_plain(value)))
+
+
+def _plain(value: Any) -> Any:
+    # As the REST port writes it, so that a command says the same with a server and without one.
+    return value.isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else str(value)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.0%}"
+
+
+def _signal(figures: Mapping[str, Any]) -> str:
+    text = f"{figures['received']:,} received, {figures['accepted']:,} accepted"
+    if figures["rejected"]:
+        text += f"; rejected: {_reasons(figures['rejected'])}"
+    if figures["requests_refused"]:
+        text += f"; requests refused: {_reasons(figures['requests_refused'])}"
+    return text
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in counts.items())

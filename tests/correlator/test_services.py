@@ -1,0 +1,109 @@
+"""Where a service's code lives, and whether it was watched."""
+
+from time import perf_counter
+from typing import Any
+
+from failure_builders import HOUR, T0, hours, incident
+
+from correlator import services
+from schemas.settings import ServiceSettings
+
+KNOWN = [
+    {"repository": "acme/shop", "url": "https://git.example.org/acme/shop.git", "source": "/srv/shop", "head_sha": None},
+    {"repository": "acme/bank", "url": None, "source": "/srv/bank", "head_sha": None},
+]  # fmt: skip
+
+
+def place(**overrides: Any) -> dict[str, tuple[str | None, str, str]]:
+    given: dict[str, Any] = {
+        "stated": [],
+        "settings": {},
+        "telemetry": [],
+        "deployments": [],
+        "known": KNOWN,
+        "seen": [],
+        "causes": [],
+        "port": None,
+    }
+    rows = services.place(**(given | overrides))
+    return {row["service"]: (row["repository"], row["path"], row["basis"]) for row in rows}
+
+
+def test_what_the_operator_states_is_believed_most() -> None:
+    found = place(
+        stated=[{"service": "checkout", "repository": "acme/bank", "path": "/app/"}],
+        telemetry=[{"service": "checkout", "repository_url": "https://git.example.org/acme/shop"}],
+    )
+    assert found == {"checkout": ("acme/bank", "app", "stated")}
+
+
+def test_two_spellings_of_a_url_are_one_place() -> None:
+    for url in ("git@git.example.org:acme/shop.git", "ssh://git@git.example.org/acme/shop", "acme/shop"):
+        assert place(telemetry=[{"service": "checkout", "repository_url": url}])["checkout"][0] == "acme/shop"
+
+
+def test_a_deployment_may_name_its_repository_by_url() -> None:
+    sent = [{"service": "checkout", "repository": "https://git.example.org/acme/shop"}]
+    assert place(deployments=sent)["checkout"] == ("acme/shop", "", "deployment")
+    assert place(deployments=[{"service": "checkout", "repository": None}]) == {}
+
+
+def test_a_path_of_one_repository_is_not_looked_for_in_another() -> None:
+    settings = {"checkout": ServiceSettings(repository="acme/bank", path="services/checkout")}
+    telemetry = [{"service": "checkout", "repository_url": "https://git.example.org/acme/shop"}]
+    assert place(settings=settings, telemetry=telemetry)["checkout"] == ("acme/shop", "", "telemetry")
+
+
+def test_a_service_of_which_nothing_tells_has_no_repository() -> None:
+    assert place(seen=["search"]) == {"search": (None, "", "frames")}
+
+
+# --- watched ------------------------------------------------------------------------------------------
+
+
+def spans(at: float, minutes: float = 50, **overrides: Any) -> dict[str, Any]:
+    """One row of ``operation_hours.sql``; T0 is a full hour."""
+    return {
+        "service": "checkout",
+        "environment": "production",
+        "operation": "POST /orders",
+        "hour_at": T0 + int(at // 1) * HOUR,
+        "first_seen_at": hours(at),
+        "last_seen_at": hours(at + minutes / 60),
+        **overrides,
+    }
+
+
+def test_a_service_that_sent_spans_while_the_incident_was_open_was_watched() -> None:
+    assert services.is_watched(incident(), [spans(0)])
+    assert services.is_watched(incident(resolved_at=None), [spans(-2), spans(0.5)])
+
+
+def test_a_service_that_went_silent_was_not() -> None:
+    alarm = incident(opened_at=hours(0.5), resolved_at=hours(3))
+    assert not services.is_watched(alarm, [spans(-1), spans(0, minutes=20), spans(3.2, minutes=20)])
+
+
+def test_spans_of_another_environment_or_service_watch_nothing() -> None:
+    assert not services.is_watched(incident(), [spans(0, environment="staging")])
+    assert not services.is_watched(incident(), [spans(0, service="a"), spans(0, service="z")])
+    assert services.is_watched(incident(environment="prod"), [spans(0)])
+    assert services.is_watched(incident(), [spans(0, environment="")])
+
+
+def test_an_incident_without_a_service_is_not_watched() -> None:
+    assert not services.is_watched(incident(service=None), [spans(0)])
+
+
+def test_every_operation_watches() -> None:
+    rows = [spans(-9, operation="a"), spans(0, operation="b"), spans(-9, operation="c")]
+    assert services.is_watched(incident(), rows)
+
+
+def test_thousands_of_incidents_and_a_year_of_hours_take_seconds() -> None:
+    rows = [spans(at, operation=f"op{n}") for n in range(8) for at in range(8000)]
+    began = perf_counter()
+    for n in range(2000):
+        at = hours(20_000 + n)
+        assert not services.is_watched(incident(n, opened_at=at, resolved_at=at + HOUR), rows)
+    assert perf_counter() - began < 3

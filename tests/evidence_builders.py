@@ -1,0 +1,218 @@
+"""What the evidence of one failure is made of, valid by default: frames, hunks, candidates, circumstances, and a
+repository that answers from dictionaries. A test states only what matters to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from failure_builders import REPOSITORY, T0, change, group, hours, sha
+
+from correlator import evidence, weights
+from correlator.candidates import Listed
+from correlator.evidence_in_time import Circumstances
+from correlator.failure_groups import FailureGroup
+from correlator.traffic import Traffic
+from schemas.records import BlamedLine, CommitSha, FailureFacts, RepositoryName, Suspect, SuspectEvidence
+from schemas.vocabulary import Candidate, EvidenceKind
+
+Row = dict[str, Any]
+
+RULED = weights.load()
+PATH = "shop/orders.py"
+
+
+def frame(path: str | None = PATH, line: int | None = 40, *, blamed: int | None = None, **overrides: Any) -> Row:
+    """One frame of ``price``, mapped; ``blamed`` is the position of the change that last wrote its line."""
+    return {
+        "group_id": "g1",
+        "position": 0,
+        "file": f"/app/{path}",
+        "function": "price",
+        "line": line,
+        "in_app": True,
+        "path": path,
+        "mapping": "suffix",
+        "blamed_sha": None if blamed is None else sha(blamed),
+        "blamed_change": None if blamed is None else sha(blamed),
+        **overrides,
+    }
+
+
+def hunk(path: str = PATH, *, start: int = 400, tokens: Sequence[str] = (), **overrides: Any) -> Row:
+    """One line changed at ``start``; by default far from every failing line, in a function without a name."""
+    return {
+        "path": path,
+        "position": 0,
+        "old_start": start,
+        "old_count": 1,
+        "new_start": start,
+        "new_count": 1,
+        "heading": None,
+        "tokens": list(tokens),
+        **overrides,
+    }
+
+
+def failing(
+    *frames: Row,
+    failed_at: Sequence[datetime] = (hours(10),),
+    message: str | None = None,
+    exception_type: str | None = None,
+    is_dependency_leaf: bool = False,
+    is_garbage_caller: bool = False,
+    revision: str | None = sha(3),
+    **overrides: Any,
+) -> FailureGroup:
+    """A failure of checkout that was first seen ten hours after T0, on the revision of change 3."""
+    made = group(failed_at=failed_at, revision=revision, **overrides)
+    return replace(
+        made,
+        frames=list(frames),
+        facts=FailureFacts(exception_type, message, made.facts.attributes),
+        is_dependency_leaf=is_dependency_leaf,
+        is_garbage_caller=is_garbage_caller,
+        revision_counts={revision: len(made.traces)},
+    )
+
+
+def listed(
+    n: int = 3,
+    *,
+    share: float = 1.0,
+    steps_back: int = 0,
+    is_callee: bool = False,
+    deployed_at: datetime | None = hours(9),
+    **overrides: Any,
+) -> Listed:
+    """Change ``n`` as a candidate, deployed nine hours after T0 in the onset's own range."""
+    return Listed(change(n, **overrides), share, steps_back, "checkout", is_callee, deployed_at)
+
+
+def interval(n: int, at: float, previous: int | None, service: str = "checkout", **overrides: Any) -> Row:
+    """One row of ``running_revisions``: change ``n`` ran from ``at`` hours after T0, after ``previous``."""
+    return {
+        "service": service,
+        "environment": "production",
+        "started_at": hours(at),
+        "ended_at": None,
+        "sha": sha(n),
+        "previous_sha": None if previous is None else sha(previous),
+        "is_rollback": previous is not None and n < previous,
+        **overrides,
+    }
+
+
+def requests(*counted: tuple[int, int, int]) -> Traffic:
+    """(hour after T0, change whose revision ran, how many requests it answered in that hour)."""
+    return Traffic(tuple((hours(at), sha(n), count) for at, n, count in counted))
+
+
+def around(**overrides: Any) -> Circumstances:
+    """Nothing but the deployment of change 3 after change 1, half an hour before the failure; sampling is known."""
+    stated = Circumstances(
+        traffic=Traffic(),
+        onset_interval=interval(3, 9.5, 1),
+        ended_by=None,
+        callee_deployed_at=None,
+        as_of=hours(100),
+        is_sampling_known=True,
+    )
+    return replace(stated, **overrides)
+
+
+def weighed(
+    failure: FailureGroup,
+    candidates: Sequence[Listed],
+    circumstances: Circumstances | None = None,
+    *,
+    touched: Mapping[int, Sequence[str]] | None = None,
+    hunks: Mapping[int, Sequence[Row]] | None = None,
+) -> list[Suspect]:
+    """``evidence.weigh`` with paths and hunks by the position of their change."""
+    return evidence.weigh(
+        failure,
+        candidates,
+        circumstances or around(),
+        paths_of={(REPOSITORY, sha(n)): paths for n, paths in (touched or {}).items()},
+        hunks={sha(n): rows for n, rows in (hunks or {}).items()},
+        weights=RULED,
+    )
+
+
+def mass(found: Sequence[Suspect], on: int | Candidate) -> float:
+    """The weight of the change at a position, of ``no_change`` or of ``unattributed``; 0 when it was folded."""
+    wanted = sha(on) if isinstance(on, int) else on
+    return next((s.weight for s in found if (s.sha or s.candidate) == wanted), 0.0)
+
+
+def by_kind(found: Sequence[SuspectEvidence]) -> dict[EvidenceKind, float]:
+    """The strongest log-likelihood ratio of each kind."""
+    strongest: dict[EvidenceKind, float] = {}
+    for piece in found:
+        strongest[piece.kind] = max(strongest.get(piece.kind, piece.log_lr), piece.log_lr)
+    return strongest
+
+
+@dataclass
+class Repository:
+    """A :class:`schemas.records.RepositoryPort` over dictionaries, that remembers what it was asked to blame.
+
+    ``trees``: sha -> paths. ``lines``: (sha, path) -> line -> sha of the commit that last wrote it.
+    """
+
+    trees: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
+    asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
+
+    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
+        found = [known for known in self.trees if known.startswith(revision)]
+        return CommitSha(found[0]) if len(found) == 1 else None
+
+    def tree(self, repository: RepositoryName, sha: CommitSha) -> tuple[str, ...]:
+        return tuple(sorted(self.trees.get(sha, ())))
+
+    def blame(
+        self, repository: RepositoryName, sha: CommitSha, path: str, lines: tuple[int, ...]
+    ) -> dict[int, BlamedLine]:
+        self.asked.append((sha, path, lines))
+        known = self.lines.get((sha, path), {})
+        return {line: BlamedLine(line, CommitSha(known[line]), path, line) for line in lines if line in known}
+
+    def excerpt(
+        self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
+    ) -> tuple[tuple[int, str], ...]:
+        return ()
+
+    def search(
+        self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
+    ) -> tuple[tuple[str, int], ...]:
+        return ()
+
+
+def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:
+    """One row of ``root_causes.sql``: a SERVER span of checkout that failed without an exception."""
+    columns = (
+        "repository_url http_request_method http_route http_response_status_code url_path server_address "
+        "db_system_name db_collection_name db_operation_name db_response_status_code rpc_system rpc_service "
+        "rpc_method rpc_grpc_status_code messaging_destination_name error_type status_message exception_type "
+        "exception_message exception_stacktrace callee_service service_version"
+    )
+    return {
+        **dict.fromkeys(columns.split()),
+        "trace_id": f"{trace:032x}",
+        "span_id": f"{trace:016x}",
+        "service": "checkout",
+        "environment": "production",
+        "revision": sha(3),
+        "sdk_language": "python",
+        "failed_at": at,
+        "kind": 2,
+        "name": "POST /orders",
+        "entry_name": "POST /orders",
+        "is_partial": False,
+        "is_dependency_leaf": False,
+        "caller_services": [],
+        "upstream_is_garbage_client": False,
+        **overrides,
+    }
