@@ -36,6 +36,8 @@ FRESH_HOURS = 18
 
 SCORE_MIN = 0.15
 _SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
+# "#34" and ".../pull/34", ".../merge_requests/34"; not "C#3" and not "issue/#34".
+_REQUEST = re.compile(r"(?<![\w/&])#(\d{1,9})\b|/(?:pull|pulls|merge_requests)/(\d{1,9})\b")
 _WORD = re.compile(r"[a-z][a-z0-9_]{2,}")
 _DULL = frozenset(
     {"the", "for", "and", "error", "errors", "rate", "high", "alert", "service", "failing", "from", "with"}
@@ -253,13 +255,15 @@ def _stated(states: Sequence[Row]) -> dict[str, str]:
     return found
 
 
-def named_changes(incident: Row, shas: Mapping[str, str]) -> frozenset[str]:
-    """Changes that the incident or its post-mortem names by a sha of at least 7 digits, where it names one change only.
+def named_changes(incident: Row, shas: Mapping[str, str], requests: Mapping[int, str]) -> frozenset[str]:
+    """Changes that the incident or its post-mortem names: by a sha of at least 7 digits, where it names one change
+    only, or by the number of the pull request.
 
     Args:
         shas: commit sha -> change that it landed with.
+        requests: pull or merge request number -> change, of the repository of the incident's service.
     """
-    found: set[str] = set()
+    found = {requests[number] for number in named_requests(incident) if number in requests}
     short = []
     for prefix in sorted(named_shas(incident)):
         if prefix in shas:
@@ -276,6 +280,15 @@ def named_changes(incident: Row, shas: Mapping[str, str]) -> frozenset[str]:
                         meant[prefix].add(shas[sha])
         found |= {next(iter(changes)) for changes in meant.values() if len(changes) == 1}
     return frozenset(found)
+
+
+def named_requests(incident: Row) -> frozenset[int]:
+    """Pull or merge request numbers that the incident and its post-mortem name: ``#34``, ``.../pull/34``, ``34``."""
+    stated = re.search(r"(\d{1,9})/?$", incident["pull_request"] or "")
+    numbers = {int(stated[1])} if stated else set()
+    for match in _REQUEST.finditer(incident["postmortem"] or ""):
+        numbers.add(int(match[1] or match[2]))
+    return frozenset(numbers)
 
 
 def named_shas(incident: Row) -> frozenset[str]:

@@ -123,6 +123,10 @@ class Inference:
     def _repository_of(self) -> dict[str, str]:
         return {c["sha"]: h.repository for h in self._facts.histories for c in h.changes}
 
+    @cached_property
+    def _changes(self) -> dict[str, Row]:
+        return {c["sha"]: c for h in self._facts.histories for c in h.changes}
+
     def _rework(self) -> Iterable[dict[str, Any]]:
         synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories if r["synced_at"]}
         for h in self._facts.histories:
@@ -319,11 +323,18 @@ class Inference:
         """group id -> changes that an incident which it explains best names."""
         found: dict[str, frozenset[str]] = {}
         for state in self._states:
-            if state["commit_sha"] or state["postmortem"]:
+            if state["commit_sha"] or state["pull_request"] or state["postmortem"]:
                 for link in self._links[state["incident_id"]][:1]:
-                    named = incident_links.named_changes(state, self._landings)
-                    found[link.group_id] = found.get(link.group_id, frozenset()) | named
+                    found[link.group_id] = found.get(link.group_id, frozenset()) | self._named_by(state)
         return found
+
+    def _named_by(self, state: Row) -> frozenset[str]:
+        """Changes that an incident names and that had landed by then: a later one is its mend, not its cause."""
+        place = self._code.get(state["service"] or "")
+        mainline = self._mainlines.get((place.repository if place else None) or "")
+        requests = {c["number"]: c["sha"] for c in mainline.changes if c["number"]} if mainline else {}
+        named = incident_links.named_changes(state, self._landings, requests)
+        return frozenset(sha for sha in named if self._changes[sha]["landed_at"] <= state["opened_at"])
 
     def _worded(self) -> dict[str, list[Suspect]]:
         """incident id -> suspects by its words, of the incidents that no failing span explains."""
@@ -347,7 +358,7 @@ class Inference:
                 s,
                 listed[s["incident_id"]],
                 hunks=hunks,
-                named=incident_links.named_changes(s, self._landings),
+                named=self._named_by(s),
                 weights=self._weights,
             )
             for s in alone
@@ -404,7 +415,7 @@ class Inference:
             self._timeline,
             sorted(keys),
             change_deployments=self._first_deployments,
-            changes={c["sha"]: c for h in self._facts.histories for c in h.changes},
+            changes=self._changes,
             states=[a.state for a in self._answers],
             suspects={a.state["incident_id"]: a.suspects for a in self._answers},
             hotfixes=[r for r in self._of_history if r["kind"] in (OutcomeKind.HOTFIX, OutcomeKind.REVERT)],

@@ -177,19 +177,27 @@ def test_many_incidents_of_different_failures_take_seconds() -> None:
 def test_a_short_sha_names_the_change_that_it_landed_with() -> None:
     shas: dict[str, str] = {sha(1): sha(2), sha(2): sha(2), sha(3): sha(3)}
     said = incident(postmortem=f"Caused by {sha(1)[:8].upper()}.")
-    assert incident_links.named_changes(said, shas) == {sha(2)}
-    assert incident_links.named_changes(incident(commit_sha=sha(3)), shas) == {sha(3)}
+    assert incident_links.named_changes(said, shas, {}) == {sha(2)}
+    assert incident_links.named_changes(incident(commit_sha=sha(3)), shas, {}) == {sha(3)}
 
 
 def test_a_short_sha_of_several_changes_names_none() -> None:
     shas = {"abcdef0" + "1" * 33: "one", "abcdef0" + "2" * 33: "two"}
-    assert incident_links.named_changes(incident(commit_sha="abcdef0"), shas) == frozenset()
+    assert incident_links.named_changes(incident(commit_sha="abcdef0"), shas, {}) == frozenset()
 
 
 def test_incidents_that_name_nothing_cost_nothing() -> None:
     shas = {f"{n:040x}": "change" for n in range(200_000)}
     began = perf_counter()
     for n in range(2000):
-        incident_links.named_changes(incident(n, commit_sha=sha(n)), shas)
-        incident_links.named_changes(incident(n), shas)
+        incident_links.named_changes(incident(n, commit_sha=sha(n)), shas, {})
+        incident_links.named_changes(incident(n), shas, {})
     assert perf_counter() - began < 2
+
+
+def test_an_incident_names_a_change_by_its_pull_request() -> None:
+    requests = {34: sha(1), 7: sha(2)}
+    said = incident(postmortem="The export that #34 added; see also item 7 of C#7 and issue/#7.")
+    assert incident_links.named_changes(said, {}, requests) == {sha(1)}
+    for stated in ("34", "#34", "https://git.example.org/acme/shop/pull/34", "acme/shop!34"):
+        assert incident_links.named_changes(incident(pull_request=stated), {}, requests) == {sha(1)}, stated
