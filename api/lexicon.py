@@ -27,7 +27,7 @@ ARM_SHORT: dict[str, str] = {"ai_marked": "AI-marked", "not_ai_marked": "others"
 ORIGINS: dict[str, str] = {
     Origin.AI: "AI",
     Origin.MIXED: "Mixed",
-    Origin.HUMAN: "Declared human",
+    Origin.HUMAN: "Human",
     Origin.AUTOMATION: "Automation",
     Origin.UNKNOWN: "Unknown",
 }
@@ -36,7 +36,7 @@ ORIGINS: dict[str, str] = {
 ORIGIN_PHRASES: dict[str, str] = {
     Origin.AI: "AI-marked",
     Origin.MIXED: "AI-marked in part",
-    Origin.HUMAN: "declared as human work",
+    Origin.HUMAN: "human by statement or policy",
     Origin.AUTOMATION: "made by automation",
     Origin.UNKNOWN: "of unknown origin",
 }

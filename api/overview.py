@@ -73,7 +73,7 @@ RATIO = Measure(
 STRICT_RATIO = Measure(
     "strict-ratios",
     "failure_ratio",
-    "Against changes declared as human work only",
+    "Against changes that are human by statement or policy only",
     "The same, with the changes of unknown origin left out: some of them may be AI work without a mark.",
     "ratio",
     "",

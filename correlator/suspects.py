@@ -60,7 +60,7 @@ def weigh(
     is_revision_known: bool,
     weights: Weights,
 ) -> list[Suspect]:
-    """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest change first.
+    """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest first.
 
     Args:
         candidates: changes with their evidence; an empty list leaves everything to no change and unattributed.
@@ -117,7 +117,7 @@ def _cap(evidence: Sequence[SuspectEvidence], *, is_revision_known: bool, weight
 def rounded(suspects: Sequence[Suspect]) -> list[Suspect]:
     """The same masses at six decimals, still summing to one: what rounding leaves goes to ``unattributed``.
 
-    Order: changes by weight and sha, then ``no_change``, then ``unattributed``.
+    Order: heaviest first; of equals, changes by sha, then ``no_change``, then ``unattributed``.
     """
     order = {Candidate.CHANGE: 0, Candidate.NO_CHANGE: 1, Candidate.UNATTRIBUTED: 2}
     listed = [s for s in suspects if s.candidate is not Candidate.UNATTRIBUTED]
@@ -131,7 +131,7 @@ def rounded(suspects: Sequence[Suspect]) -> list[Suspect]:
         left = 0.0
     evidence = rest[0].evidence if rest else ()
     kept.append(Suspect(Candidate.UNATTRIBUTED, None, left, evidence))
-    return sorted(kept, key=lambda s: (order[s.candidate], -s.weight, s.sha or ""))
+    return sorted(kept, key=lambda s: (-s.weight, order[s.candidate], s.sha or ""))
 
 
 def mixed(parts: Sequence[tuple[float, Sequence[Suspect]]]) -> list[Suspect]:
