@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from correlator import estimates
-from correlator.estimates import BoolArray, FloatArray, IntArray
+from correlator.estimates import BoolArray, IntArray
 from correlator.metric_cells import ARMS, arm_names, buckets_of, cohort_of, grid_of, selected
 from correlator.metric_data import NEVER, MetricData
 from correlator.metric_failures import DENSE, INCIDENT, Masses, kinds_of, masses_of, relevant
-from correlator.metric_figures import Asked, Found, cell_rows, figure
+from correlator.metric_figures import Asked, Found, figure, share_rows
 from correlator.metric_queries import MetricQuery, MetricRow, unix_us
 from schemas.vocabulary import Caveat, Origin
 
@@ -163,21 +162,7 @@ def coverage(asked: Asked) -> Found:
 
 def _rows(asked: Asked, name: str, who: IntArray, at: IntArray, hit: BoolArray) -> list[MetricRow]:
     grid = grid_of(asked.query, asked.data.change_columns, who, at)
-    n = grid.n
-    x: FloatArray = estimates.summed(hit[grid.who].astype(np.float64), grid.cell, grid.cell_count)
-    low, high = estimates.wilson(x, n.astype(np.float64), asked.query.level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = x / n
-    rows = cell_rows(
-        asked,
-        grid,
-        value=value,
-        low=low,
-        high=high,
-        numerator=x,
-        denominator=n.astype(np.float64),
-        n=n,
-    )
+    rows = share_rows(asked, grid, hit)
     return [replace(row, groups={**row.groups, "figure": name}) for row in rows]
 
 

@@ -9,7 +9,7 @@ from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.metric_catalogue import COHORT_MIN
 from correlator.metric_cells import Grid, as_of_us, buckets_of, cohort_of, grid_of
 from correlator.metric_data import DAY_US, NEVER, Names
-from correlator.metric_figures import Asked, Found, cell_rows, figure
+from correlator.metric_figures import Asked, Found, figure, share_rows
 from correlator.metric_queries import MetricQuery, MetricRow, unix_us
 from schemas.errors import MalformedInput
 
@@ -163,22 +163,7 @@ def _grid(query: MetricQuery, columns: dict[str, Names], counted: BoolArray, at:
 def _share(asked: Asked, counted: BoolArray, hit: BoolArray) -> list[MetricRow]:
     deployments = asked.data.deployment_columns
     grid = _grid(asked.query, {"service": deployments.service}, counted, deployments.deployed_at)
-    n = grid.n
-    x = estimates.summed(hit[grid.who].astype(np.float64), grid.cell, grid.cell_count)
-    low, high = estimates.wilson(x, n.astype(np.float64), asked.query.level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = x / n
-    return cell_rows(
-        asked,
-        grid,
-        value=value,
-        low=low,
-        high=high,
-        numerator=x,
-        denominator=n.astype(np.float64),
-        n=n,
-        cohort_min=0,
-    )
+    return share_rows(asked, grid, hit, cohort_min=0)
 
 
 def _medians(

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from correlator.estimates import FloatArray, IntArray
+from correlator import estimates
+from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.metric_catalogue import COHORT_MIN, Metric
 from correlator.metric_cells import CATEGORIES, Grid
 from correlator.metric_data import MetricData
@@ -112,6 +113,30 @@ def figure(
         "insufficient" if hidden else "ok",
         "small_n" if hidden else None,
         {**listed, "needed": max(0, min_n - n)},
+    )
+
+
+def share_rows(asked: Asked, grid: Grid, hit: BoolArray, *, cohort_min: int = COHORT_MIN) -> list[MetricRow]:
+    """One row per cell: the share of its members that were hit, with the Wilson interval; nobody's cause is in doubt.
+
+    Args:
+        hit: by row of the table that ``grid.who`` points into.
+    """
+    n = grid.n.astype(np.float64)
+    x = estimates.summed(hit[grid.who].astype(np.float64), grid.cell, grid.cell_count)
+    low, high = estimates.wilson(x, n, asked.query.level)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        value = x / n
+    return cell_rows(
+        asked,
+        grid,
+        value=value,
+        low=low,
+        high=high,
+        numerator=x,
+        denominator=n,
+        n=grid.n,
+        cohort_min=cohort_min,
     )
 
 

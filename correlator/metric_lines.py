@@ -11,7 +11,7 @@ from correlator import estimates
 from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.metric_cells import as_of_us, grid_of, selected
 from correlator.metric_data import DAY_US, MetricData
-from correlator.metric_figures import Asked, Found, cell_rows
+from correlator.metric_figures import Asked, Found, cell_rows, share_rows
 from correlator.metric_queries import MetricQuery, unix_us
 from schemas.vocabulary import Origin
 
@@ -102,21 +102,7 @@ def _change_share(asked: Asked, hit: BoolArray, mask: BoolArray | None) -> Found
     changes = asked.data.change_columns
     landed = landed_of(asked.query, asked.data, asked.window_days, mask)
     grid = grid_of(asked.query, changes, landed.mature, changes.landed_at)
-    n = grid.n
-    x = estimates.summed(hit[grid.who].astype(np.float64), grid.cell, grid.cell_count)
-    low, high = estimates.wilson(x, n.astype(np.float64), asked.query.level)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value = x / n
-    rows = cell_rows(
-        asked,
-        grid,
-        value=value,
-        low=low,
-        high=high,
-        numerator=x,
-        denominator=n.astype(np.float64),
-        n=n,
-    )
+    rows = share_rows(asked, grid, hit)
     return Found(rows, "wilson", changes=landed.mature, immature_count=landed.immature_count)
 
 
