@@ -6,6 +6,7 @@ from typing import Any
 
 from correlator.incidents import Answer
 from schemas.records import Suspect
+from schemas.vocabulary import Candidate
 
 
 def of_groups(
@@ -23,7 +24,9 @@ def of_incidents(
     """Rows of ``incident_attributions``, by incident and rank."""
     for answer in answers:
         for row in _rows(answer.suspects, repository_of, version):
-            yield {"incident_id": answer.state["incident_id"], "group_id": answer.main_group, **row}
+            is_placed = row["candidate"] != Candidate.UNATTRIBUTED
+            group_id = answer.group_of.get(row["sha"]) if is_placed else None
+            yield {"incident_id": answer.state["incident_id"], "group_id": group_id, **row}
 
 
 def _rows(

@@ -176,16 +176,13 @@ def rank(
     for hit in _hits(facts, is_dependency_leaf=is_dependency_leaf):
         score = hit.score
         if hit.category is FailureCategory.LOGIC_UNHANDLED:
+            if in_app is not None:
+                score = min(score * (_IN_APP_FACTOR if in_app else _LIBRARY_FACTOR), 1.0)
             if at_startup:
                 # A process that cannot start meets its own settings first.
                 reason = f"while the service started: {hit.reason}"
-                hits.append(
-                    RankedCategory(
-                        FailureCategory.CONFIGURATION_DEPLOY, min(score + _STARTUP_GAIN, 1.0), reason
-                    )
-                )
-            if in_app is not None:
-                score = min(score * (_IN_APP_FACTOR if in_app else _LIBRARY_FACTOR), 1.0)
+                gained = min(score + _STARTUP_GAIN, 1.0)
+                hits.append(RankedCategory(FailureCategory.CONFIGURATION_DEPLOY, gained, reason))
         hits.append(RankedCategory(hit.category, score, hit.reason))
     if in_app and facts.exception_type:
         reason = f"{facts.exception_type} left the service's own code unhandled"

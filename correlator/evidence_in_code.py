@@ -132,7 +132,8 @@ def _same_function(frame: Row, hunks: Sequence[Row]) -> Row | None:
             continue
         if named and hunk["heading"] and named.search(hunk["heading"]):
             return hunk
-        if frame["line"] and abs(hunk["new_start"] - frame["line"]) <= NEAR_LINES:
+        last = hunk["new_start"] + max(hunk["new_count"] - 1, 0)
+        if frame["line"] and hunk["new_start"] - NEAR_LINES <= frame["line"] <= last + NEAR_LINES:
             return hunk
     return None
 

@@ -24,6 +24,9 @@ LATE_EXPECTED = 3.0
 ENDED_MARGIN = timedelta(minutes=30)
 """A failure that stops within this time of a deployment was stopped by it (requests in flight, caches)."""
 
+ENDED_AGE_MAX = timedelta(days=14)
+"""A failure that was last seen longer ago had ended before the revert or the fix came."""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -61,7 +64,8 @@ def of_time(
     ):
         if sha in links:
             later, at = links[sha]
-            if row["first_seen_at"] < at and row["last_seen_at"] <= at + ENDED_MARGIN:
+            ended = at - ENDED_AGE_MAX <= row["last_seen_at"] <= at + ENDED_MARGIN
+            if row["first_seen_at"] < at and ended:
                 text = f"{verb} by {later[:10]} after the failure began, and the failure was not seen again"
                 found.append(piece(kind, weights, text, change=later))
     if not candidate.is_in_range:
@@ -100,7 +104,7 @@ def _of_exposure(
         text = f"first seen in its deployment; {before} earlier requests did not fail"
         found.append(piece(EvidenceKind.FIRST_SEEN, weights, text, log_lr=value, requests_before=before))
     factor = requests / (4 * (between + 1))
-    if factor > 1:
+    if factor > 1 and rate * between < LATE_EXPECTED:
         value = min(log(factor), log(weights.maximum("change_point_max")))
         text = f"began after {between} of {requests} requests to the deployed revision"
         found.append(piece(EvidenceKind.CHANGE_POINT, weights, text, log_lr=value))

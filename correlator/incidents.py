@@ -29,7 +29,8 @@ class Answer:
 
     state: dict[str, Any]
     suspects: tuple[Suspect, ...]
-    main_group: str | None
+    group_of: Mapping[str | None, str]
+    """sha of a suspect (None: no change) -> failure group that gave most of its weight."""
 
 
 def answer(
@@ -89,7 +90,7 @@ def answer(
             "detection_delay_s": round(delay, 3) if delay is not None else None,
         },
         suspects=tuple(found),
-        main_group=main.row["group_id"] if main else None,
+        group_of=_group_of(links, group_suspects),
     )
 
 
@@ -122,6 +123,19 @@ def _delay(state: Row, main: FailureGroup | None) -> float | None:
             (t["failed_at"] for t in main.traces if t["failed_at"] >= opened_at - LEAD), default=opened_at
         )
     return max(float((opened_at - began_at).total_seconds()), 0.0)
+
+
+def _group_of(
+    links: Sequence[Link], group_suspects: Mapping[str, Sequence[Suspect]]
+) -> dict[str | None, str]:
+    given: dict[str | None, tuple[float, str]] = {}
+    for link in links:
+        for suspect in group_suspects[link.group_id]:
+            if suspect.candidate is not Candidate.UNATTRIBUTED:
+                mass = link.weight * suspect.weight
+                if suspect.sha not in given or mass > given[suspect.sha][0]:
+                    given[suspect.sha] = (mass, link.group_id)
+    return {sha: group_id for sha, (_, group_id) in given.items()}
 
 
 def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:

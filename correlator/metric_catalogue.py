@@ -250,7 +250,7 @@ METRICS: dict[str, Metric] = {
             "deployment_change_failure_rate",
             "Failed deployments (DORA)",
             "share of deployments",
-            "of them, those followed by a rollback, a hotfix or an incident that links to what they carried",
+            "of them, those followed by a rollback, a revert, a hotfix or an incident that links to what they carried",
             "production deployments in the window, at least 14 days old; one row for all of them and one without "
             "rollbacks",
             "14 days from deployment; 7, 21, 28, 30, 60 and 90 selectable",
@@ -264,7 +264,7 @@ METRICS: dict[str, Metric] = {
             "deployment_rework_rate",
             "Unplanned deployments (DORA)",
             "share of deployments",
-            "of them, those made to mend an incident: rollbacks and hotfixes",
+            "of them, those made to mend an incident: rollbacks, reverts and hotfixes",
             "production deployments in the window",
             "none: known when deployed",
             _WILSON,

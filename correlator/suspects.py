@@ -30,6 +30,16 @@ BLAME_KINDS = frozenset(
         EvidenceKind.UNTOUCHED,
     }
 )
+STACK_KINDS = frozenset(
+    {
+        EvidenceKind.BLAMED_LINE,
+        EvidenceKind.CHANGED_FUNCTION,
+        EvidenceKind.CHANGED_FILE,
+        EvidenceKind.OLDER_THAN_RANGE,
+    }
+)
+"""Three ways to say that a change touched the stack: they go together, so only the strongest is counted."""
+
 DECIMALS = 6
 
 
@@ -79,7 +89,7 @@ def weigh(
     for candidate in candidates:
         prior = log(changes_prior * candidate.share / total_share)
         kept = strongest(candidate.evidence)
-        score = prior + fsum(piece.log_lr for piece in kept)
+        score = prior + _total(kept)
         scores.append((score, candidate.sha, CandidateChange(candidate.sha, candidate.share, kept)))
     scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
     highest = max(score for score, _, _ in scores)
@@ -101,6 +111,21 @@ def weigh(
         suspects.append(Suspect(Candidate.CHANGE, CommitSha(name), weight, listed.evidence))
     suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
     return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)])
+
+
+def _total(kept: Sequence[SuspectEvidence]) -> float:
+    """Log-likelihood ratio of pieces of different kinds; of the stack's kinds the strongest alone.
+
+    What names a change outright needs no stack: that the change touches nothing shown then says nothing against it.
+    """
+    is_named = any(piece.kind in CONFIRMING for piece in kept)
+    stack = [piece.log_lr for piece in kept if piece.kind in STACK_KINDS]
+    rest = [
+        piece.log_lr
+        for piece in kept
+        if piece.kind not in STACK_KINDS and not (is_named and piece.kind is EvidenceKind.UNTOUCHED)
+    ]
+    return fsum(rest) + max(stack, default=0.0)
 
 
 def _cap(evidence: Sequence[SuspectEvidence], *, is_revision_known: bool, weights: Weights) -> float:

@@ -55,8 +55,9 @@ def _below(children: Mapping[tuple[str, str | None], list[Row]], trace_id: str, 
     stack, visited = [span_id], {span_id}
     while stack:
         for child in children.get((trace_id, stack.pop()), ()):
+            # A span that was sent twice with other contents counts both times: neither is the truer one.
+            found.append(child)
             if child["span_id"] not in visited:
                 visited.add(child["span_id"])
                 stack.append(child["span_id"])
-                found.append(child)
     return found

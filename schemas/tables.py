@@ -907,7 +907,7 @@ DEPLOYMENT_OUTCOMES = Table(
         _column(
             "is_failed",
             BOOL,
-            "followed by a rollback, a hotfix or an incident that links to its range",
+            "followed by a rollback, a revert, a hotfix or an incident that links to its range",
             required=True,
         ),
         _column("is_unplanned", BOOL, "made to mend an incident: a rollback or a hotfix", required=True),

@@ -1,6 +1,8 @@
 """What the evidence of one failure is made of, valid by default: frames, hunks, candidates, circumstances, and a
 repository that answers from dictionaries. A test states only what matters to it."""
 
+# ruff: noqa: ARG002 - the methods of a port take what the port says.
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -20,9 +22,12 @@ Row = dict[str, Any]
 
 RULED = weights.load()
 PATH = "shop/orders.py"
+DEPLOYED_AT = hours(9)
 
 
-def frame(path: str | None = PATH, line: int | None = 40, *, blamed: int | None = None, **overrides: Any) -> Row:
+def frame(
+    path: str | None = PATH, line: int | None = 40, *, blamed: int | None = None, **overrides: Any
+) -> Row:
     """One frame of ``price``, mapped; ``blamed`` is the position of the change that last wrote its line."""
     return {
         "group_id": "g1",
@@ -82,7 +87,7 @@ def listed(
     share: float = 1.0,
     steps_back: int = 0,
     is_callee: bool = False,
-    deployed_at: datetime | None = hours(9),
+    deployed_at: datetime | None = DEPLOYED_AT,
     **overrides: Any,
 ) -> Listed:
     """Change ``n`` as a candidate, deployed nine hours after T0 in the onset's own range."""
@@ -173,19 +178,32 @@ class Repository:
         return tuple(sorted(self.trees.get(sha, ())))
 
     def blame(
-        self, repository: RepositoryName, sha: CommitSha, path: str, lines: tuple[int, ...]
+        self,
+        repository: RepositoryName,
+        sha: CommitSha,
+        path: str,
+        lines: tuple[int, ...],
     ) -> dict[int, BlamedLine]:
         self.asked.append((sha, path, lines))
         known = self.lines.get((sha, path), {})
         return {line: BlamedLine(line, CommitSha(known[line]), path, line) for line in lines if line in known}
 
     def excerpt(
-        self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
+        self,
+        repository: RepositoryName,
+        sha: CommitSha,
+        path: str,
+        line: int,
+        around: int = 3,
     ) -> tuple[tuple[int, str], ...]:
         return ()
 
     def search(
-        self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
+        self,
+        repository: RepositoryName,
+        sha: CommitSha,
+        text: str,
+        limit: int = 20,
     ) -> tuple[tuple[str, int], ...]:
         return ()
 

@@ -6,12 +6,12 @@ WITH distinct_spans AS (
     SELECT
         trace_id,
         span_id,
-        any_value(service) AS service,
-        any_value(coalesce(environment, '')) AS environment,
-        any_value(coalesce(revision, service_version)) AS revision,
-        any_value(name) AS operation,
-        any_value(status_code) AS status_code,
-        any_value(start_time) AS start_time
+        min(service) AS service,
+        min(coalesce(environment, '')) AS environment,
+        min(coalesce(revision, service_version)) AS revision,
+        min(name) AS operation,
+        max(status_code) AS status_code,
+        min(start_time) AS start_time
     FROM spans
     WHERE start_time <= $until::TIMESTAMP_NS
     GROUP BY trace_id, span_id

@@ -288,3 +288,9 @@ def test_a_postmortem_decides_where_the_title_is_silent() -> None:
         categories.of_text("Bad config on the proxies", {}, "One node saw a bug.")[0].category
         is C.CONFIGURATION_DEPLOY
     )
+
+
+def test_a_language_error_of_our_own_at_startup_is_a_matter_of_configuration() -> None:
+    facts = FailureFacts("KeyError", "'REGION'", language="python")
+    ranked = categories.rank(facts, in_app=True, at_startup=True)
+    assert ranked[0].category is C.CONFIGURATION_DEPLOY

@@ -74,3 +74,10 @@ def test_detection_is_never_negative() -> None:
 def test_detection_of_an_old_failure_counts_from_what_belongs_to_the_incident() -> None:
     old = group(failed_at=[hours(-24 * 30), hours(-2), hours(-1)])
     assert answer(incident(), old).state["detection_delay_s"] == 7200.0
+
+
+def test_each_suspect_leads_to_the_group_that_gave_most_of_its_weight() -> None:
+    first, second = group("g1"), group("g2")
+    suspected = {"g1": [on(0.9, 1), nothing(0.1)], "g2": [on(0.7, 2), on(0.2, 1), nothing(0.1)]}
+    found = answer(incident(), first, second, group_suspects=suspected)
+    assert found.group_of == {sha(1): "g1", sha(2): "g2", None: "g1"}

@@ -1,5 +1,7 @@
 """Names that a failure shows, and how rare they are among the candidates."""
 
+from random import Random
+
 import pytest
 from evidence_builders import failing, frame
 from hypothesis import given
@@ -59,10 +61,10 @@ def test_no_token_weighs_less_than_nothing_nor_more_than_one_of_a_single_candida
 
 @given(CANDIDATES, st.randoms())
 def test_rarity_does_not_depend_on_the_order_of_candidates(
-    tokens_of: dict[str, frozenset[str]], chance: st.DataObject
+    tokens_of: dict[str, frozenset[str]], chance: Random
 ) -> None:
     items = list(tokens_of.items())
-    chance.shuffle(items)  # type: ignore[attr-defined]
+    chance.shuffle(items)
     shuffled, known = TokenRarity(dict(items)), TokenRarity(tokens_of)
     for token in frozenset[str]().union(*tokens_of.values()):
         assert shuffled.weight(token) == known.weight(token)

@@ -1,5 +1,6 @@
 """What the sample trace shows beside the root-cause span."""
 
+from random import Random
 from typing import Any
 
 from evidence_builders import failing
@@ -89,9 +90,9 @@ def test_spans_that_are_each_others_parents_end() -> None:
     st.randoms(),
 )
 def test_a_sample_does_not_depend_on_the_order_of_spans(
-    drawn: list[tuple[int, int, str]], chance: st.DataObject
+    drawn: list[tuple[int, int, str]], chance: Random
 ) -> None:
     spans = [span(f"s{n}", f"s{parent}", service, http_route=f"/{service}") for n, parent, service in drawn]
     expected = samples([sampled()], spans, [])
-    chance.shuffle(spans)  # type: ignore[attr-defined]
+    chance.shuffle(spans)
     assert samples([sampled()], spans, []) == expected

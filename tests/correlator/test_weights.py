@@ -19,7 +19,9 @@ BOUNDED = {
 
 
 @pytest.mark.parametrize("kind", sorted(set(EvidenceKind) - SAID_BY_PEOPLE))
-def test_every_kind_of_evidence_has_a_ratio_and_only_untouched_speaks_for_innocence(kind: EvidenceKind) -> None:
+def test_every_kind_of_evidence_has_a_ratio_and_only_untouched_speaks_for_innocence(
+    kind: EvidenceKind,
+) -> None:
     if kind in BOUNDED:
         assert RULED.maximum(BOUNDED[kind]) > 1
     elif kind is EvidenceKind.UNTOUCHED:
@@ -48,13 +50,15 @@ def test_a_ratio_that_is_one_number_is_the_same_at_every_frame() -> None:
 
 def test_caps_rise_with_what_is_known_and_none_is_certainty() -> None:
     cap = RULED.cap
-    assert 0 < cap["fold"] < cap["unknown_revision"] < cap["blame_only"] < cap["default"] < cap["confirmed"] < 1
+    assert (
+        0 < cap["fold"] < cap["unknown_revision"] < cap["blame_only"] < cap["default"] < cap["confirmed"] < 1
+    )
 
 
 def test_priors_and_trust_are_parts_of_a_whole() -> None:
     no_change = [RULED.prior[name] for name in ("no_change_fresh", "no_change", "no_change_old")]
     assert no_change == sorted(no_change)
-    assert all(0 < prior and prior + RULED.prior["unattributed"] < 1 for prior in no_change)
+    assert all(prior > 0 and prior + RULED.prior["unattributed"] < 1 for prior in no_change)
     assert all(0 < factor < 1 for factor in RULED.trust.values())
     assert 0 < RULED.prior["docs_or_test"] < 1
 
