@@ -42,7 +42,9 @@ def test_a_bomb_is_refused_without_being_inflated() -> None:
 
 @pytest.mark.parametrize("name", ["gzip", "zstd"])
 @pytest.mark.parametrize(
-    "body", [b"", b"not compressed", gzip.compress(b"x" * 99)[:-5], b"\x28\xb5\x2f\xfd\x04"]
+    "body",
+    [b"", b"not compressed", gzip.compress(b"x" * 99)[:-5], b"\x28\xb5\x2f\xfd\x04"],
+    ids=["empty", "plain", "cut-gzip", "cut-zstd"],
 )
 def test_a_cut_or_foreign_stream_is_malformed(name: str, body: bytes) -> None:
     with pytest.raises(MalformedInput):
