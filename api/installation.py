@@ -18,7 +18,7 @@ from collector.counters import Counters
 from collector.git_answers import GitAnswers
 from collector.loader import Loader
 from collector.spool import Spool
-from correlator.run import INFERENCES, Correlation, Correlator
+from correlator.run import INFERENCES, Correlation, Correlator, rules
 from schemas import tables
 from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
 from schemas.settings import RepositorySettings, Settings
@@ -238,10 +238,21 @@ class Installation:
         }
 
     def rebuilt(self) -> dict[str, Any]:
-        """Delete the inferences and infer them again as of the last correlation; equal facts give the same digest."""
-        before = self.store.value("SELECT inferences_digest FROM correlation_runs")
+        """Delete the inferences and infer them again as of the last correlation; equal facts give the same digest.
+
+        ``are_facts_same`` is False when something arrived since that correlation (a repository was fetched, say), and
+        ``are_rules_same`` when this program infers by other rules: the digests then need not be equal.
+        """
+        last = self.store.row("SELECT facts_digest, rules, inferences_digest FROM correlation_runs") or {}
         told = _told(self.correlator.rebuild(now=datetime.now(UTC)))
-        return {**told, "digest_before": before, "is_same": before in (None, told["digest"])}
+        before = last.get("inferences_digest")
+        return {
+            **told,
+            "digest_before": before,
+            "is_same": before in (None, told["digest"]),
+            "are_facts_same": last.get("facts_digest") in (None, told["facts_digest"]),
+            "are_rules_same": last.get("rules") in (None, rules()),
+        }
 
     @contextmanager
     def as_of(self, moment: datetime) -> Iterator[Store]:

@@ -62,8 +62,17 @@ def correlation(found: Mapping[str, Any]) -> str:
     )
     lines = [f"as of {_cell(found['as_of'])}", f"digest {found['digest']}"]
     if found.get("digest_before"):
-        is_same = "the same as before" if found["is_same"] else f"before: {found['digest_before']}"
-        lines.append(is_same)
+        if found["is_same"]:
+            lines.append("the same as before")
+        else:
+            why = "facts have arrived since"
+            if found["are_facts_same"]:
+                why = (
+                    "equal facts and rules: a fault of ours"
+                    if found["are_rules_same"]
+                    else "the rules have changed"
+                )
+            lines.append(f"before: {found['digest_before']} ({why})")
     lines.append(counts or "nothing to infer from yet")
     return "\n".join(lines)
 
