@@ -22,9 +22,6 @@ class Traffic:
             and (until is None or hour < until)
         )
 
-    def revisions_before(self, moment: datetime) -> set[str]:
-        return {ran for hour, ran, _ in self.hours if ran and hour < moment}
-
 
 def hour(moment: datetime) -> datetime:
     """The beginning of its hour."""

@@ -93,8 +93,6 @@ class Settings(BaseSettings):
     sampling_ratio: float | None = Field(
         default=None, gt=0, le=1, description="share of traces that services send; None: unknown"
     )
-    followup_days: int = Field(14, gt=0, description="window in which an outcome counts against a change")
-    rework_days: int = Field(30, gt=0)
 
     ingest_token_required: bool | None = None
     pagerduty_secrets: tuple[SecretStr, ...] = ()

@@ -26,15 +26,8 @@ def test_traffic_is_told_apart_by_revision() -> None:
     assert ran.count(sha=sha(9)) == 0
 
 
-def test_revisions_that_ran_before_are_named_and_unknown_ones_are_not() -> None:
-    ran = Traffic(((hours(1), sha(1), 3), (hours(2), None, 3), (hours(3), sha(2), 3)))
-    assert ran.revisions_before(hours(3)) == {sha(1)}
-    assert ran.revisions_before(hours(4)) == {sha(1), sha(2)}
-
-
 def test_unknown_traffic_counts_nothing() -> None:
     assert Traffic().count() == 0
-    assert Traffic().revisions_before(hours(9)) == set()
 
 
 def test_the_hour_of_a_moment_is_where_it_began() -> None:
