@@ -11,9 +11,10 @@ from collections import Counter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from collector import encodings, json_otlp, otlp, privacy, statuses
+from collector import encodings, json_otlp, otlp, policy, privacy, statuses
 from collector.counters import Counters
 from collector.otlp import Request, Signal
+from collector.policy import Policy
 from collector.spool import Spool
 from collector.statuses import JSON, PROTOBUF
 from schemas.errors import AftermergeError, Overloaded
@@ -32,11 +33,11 @@ _REASONS = {
 
 
 class Receiver:
-    """Accepts export requests into ``spool``. ``settings``: ``body_bytes_max``, ``attributes_dropped``."""
+    """Accepts export requests into ``spool``. ``settings``: ``body_bytes_max``, ``attributes_dropped_before_spool``."""
 
     def __init__(self, settings: Settings, spool: Spool, counters: Counters) -> None:
         self._body_bytes_max = settings.body_bytes_max
-        self._dropped = frozenset(settings.attributes_dropped)
+        self._policy = Policy.of(settings, secret=b"") if settings.attributes_dropped_before_spool else None
         self._spool = spool
         self._counters = counters
 
@@ -47,8 +48,11 @@ class Receiver:
 
     @property
     def is_ready(self) -> bool:
-        """False while an earlier process's segments are replayed, the backlog is full, or the disk refuses writes."""
-        return not self._spool.is_replaying and self._spool.has_room() and self._spool.is_healthy
+        """False while the backlog is full or the disk refuses writes.
+
+        An earlier process's segments are loaded in the meantime: what is sent now is as safe as ever.
+        """
+        return self._spool.has_room() and self._spool.is_healthy
 
     async def traces(self, body: bytes, content_type: str, content_encoding: str | None = None) -> bytes:
         """Accept one trace export request and return its encoded response; see :meth:`accept`."""
@@ -128,10 +132,10 @@ class Receiver:
         else:
             sent, rejected = otlp.screen_logs(message)
             plain = message.SerializeToString()
-        if privacy.mentions(plain, self._dropped):
-            removed = privacy.strip(message, self._dropped)
+        if self._policy is not None:
+            removed = privacy.strip(message, self._policy)
             if removed:
-                self._counters.altered.labels("attribute_dropped").inc(removed)
+                self._counters.altered.labels(policy.DROPPED).inc(removed)
                 plain = message.SerializeToString()
         return plain, sent, rejected
 

@@ -18,6 +18,7 @@ STEPS: dict[int, tuple[str, ...]] = {}
 
 VIEWS = (
     """CREATE OR REPLACE MACRO facts.trace_hex(id) AS replace(id::VARCHAR, '-', '')""",
+    """CREATE OR REPLACE MACRO facts.attribute(keys, texts, key) AS texts[list_position(keys, key)]""",
     """CREATE OR REPLACE MACRO facts.span_hex(id) AS printf('%016x', id)""",
 )
 

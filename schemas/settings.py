@@ -8,13 +8,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+
+from schemas import vocabulary
 
 MIB = 1024 * 1024
 
@@ -67,15 +71,36 @@ class Settings(BaseSettings):
         1024 * MIB, gt=0, description="spool bytes not yet loaded; beyond: refused, retry"
     )
     segment_bytes_max: int = Field(16 * MIB, gt=0, description="spool segment size that seals it")
-    segment_age_s: float = Field(1.0, gt=0, description="age that seals a spool segment")
-    load_rows_max: int = Field(20_480, gt=0, description="rows per load transaction: one row group")
+    segment_age_s: float = Field(0.25, gt=0, description="age that seals a spool segment")
+    load_rows: int = Field(
+        20_480, gt=0, description="spans that one load transaction waits for: a row group of the store"
+    )
+    load_age_s: float = Field(1.25, gt=0, description="age at which spans are loaded however few they are")
     attribute_bytes_max: int = Field(
         8192, gt=0, description="one attribute value; longer ones are cut and counted"
     )
     stacktrace_bytes_max: int = Field(
         65_536, gt=0, description="one stack trace; longer ones are cut and counted"
     )
-    attributes_dropped: tuple[str, ...] = ("enduser.id", "enduser.role", "user.email", "user.full_name")
+    attributes_dropped: tuple[str, ...] = Field(
+        vocabulary.ATTRIBUTES_DROPPED, description="never stored; `*` at the end stands for any rest"
+    )
+    attributes_hashed: tuple[str, ...] = Field(
+        vocabulary.ATTRIBUTES_HASHED, description="stored as a keyed hash of their value"
+    )
+    attributes_kept: tuple[str, ...] = Field(
+        (),
+        description="when not empty: of the attributes without a column of their own only these are stored",
+    )
+    attributes_dropped_before_spool: bool = Field(
+        default=False,
+        description="take what is dropped out of a request before it is written even to the spool",
+    )
+    texts_scrubbed: bool = Field(
+        default=True,
+        description="replace credentials, mail addresses and literals in messages, stacks, queries",
+    )
+    scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
     duckdb_memory_limit: str = "2GB"
     duckdb_threads: int = Field(2, gt=0)
 
@@ -125,6 +150,16 @@ class Settings(BaseSettings):
     def needs_ingest_token(self) -> bool:
         """OTLP needs no token on loopback, as exporters expect; beyond it always."""
         return not self.is_loopback if self.ingest_token_required is None else self.ingest_token_required
+
+    @field_validator("scrub_patterns")
+    @classmethod
+    def _refuse_patterns_that_do_not_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                pc.match_substring_regex(pa.array([""]), pattern)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{pattern!r} is not an RE2 pattern: {error}") from error
+        return patterns
 
     @model_validator(mode="after")
     def _refuse_open_ports(self) -> "Settings":

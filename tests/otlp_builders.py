@@ -19,10 +19,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from collector import otlp_grpc, otlp_http
 from collector.counters import Counters
 from collector.loader import Loader
+from collector.otlp import Decoded, Request, Signal
 from collector.receiver import Receiver
 from collector.spool import Spool
+from schemas import tables
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, aware_rows
 
 START_NS = 1_700_000_000_123_456_789
 # Whole microseconds, so that Python can hold it.
@@ -114,6 +116,31 @@ def logs(*records: LogRecord, resource: dict[str, Any] | None = None) -> ExportL
     holder.resource.attributes.extend(pairs({"service.name": "cart"} if resource is None else resource))
     holder.scope_logs.add().log_records.extend(records)
     return request
+
+
+def request(message: Any, signal: Signal = Signal.TRACES, received_unix_us: int = 1) -> Request:
+    return Request(signal, message.SerializeToString(), received_unix_us)
+
+
+def rows(found: Decoded, table: tables.Table) -> list[dict[str, Any]]:
+    """Decoded rows as mappings; times without a zone, cut to microseconds."""
+    return aware_rows(found.rows[table.name])
+
+
+def attributes(row: dict[str, Any]) -> dict[str, str | None]:
+    """The attributes of a row of spans, events, links, resources or scopes."""
+    return dict(zip(row["attribute_keys"], row["attribute_values"], strict=True))
+
+
+def assert_same(found: Decoded, expected: Decoded) -> None:
+    """Two decoders gave the same rows, and counted the same."""
+    assert (found.rejected, found.altered) == (expected.rejected, expected.altered)
+    assert found.unreadable == expected.unreadable
+    for name, table in expected.rows.items():
+        assert found.rows[name].schema == table.schema
+        for column in table.column_names:
+            ours, theirs = found.rows[name][column], table[column]
+            assert ours.equals(theirs), f"{name}.{column}: {ours} is not {theirs}"
 
 
 @dataclass(slots=True)

@@ -176,19 +176,26 @@ def test_a_sender_that_hangs_up_leaves_nothing(collector: build.Collector) -> No
     assert collector.count("spans") == before
 
 
-def test_attributes_on_the_drop_list_never_reach_the_spool_or_the_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("before_spool", [False, True])
+def test_attributes_on_the_drop_list_never_reach_the_store_nor_the_spool_if_asked(
+    tmp_path: Path, before_spool: bool
+) -> None:
     secret = {"enduser.id": "alice-4711", "app": "x"}
-    with build.running_collector(tmp_path, attributes_dropped=("enduser.id",)) as running:
+    with build.running_collector(
+        tmp_path, attributes_dropped=("enduser.*",), attributes_dropped_before_spool=before_spool
+    ) as running:
         sent = build.traces(
             build.span(attributes=secret, events=[("login", secret), ("exception", secret)]), resource=secret
         )
         httpx.post(f"{running.url}/v1/traces", content=sent.SerializeToString(), headers=PROTOBUF)
         on_disk = b"".join(p.read_bytes() for p in running.spool._path.glob("*.*"))
         (row,) = running.spans()
-        assert b"alice" not in on_disk
+        assert (b"alice" in on_disk) is not before_spool
         assert "alice" not in str(row)
+        for table in ("span_events", "exceptions"):
+            assert "alice" not in str(running.store.rows(f"SELECT * FROM facts.{table}"))
         assert "alice" not in str(running.store.rows("SELECT * FROM facts.resources"))
-        assert row["attributes"] == [("app", "x")]
+        assert build.attributes(row) == {"app": "x"}
         name, labels = "aftermerge_values_altered_total", {"reason": "attribute_dropped"}
         assert running.counters.registry.get_sample_value(name, labels) == 4
 
