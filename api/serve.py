@@ -33,6 +33,7 @@ from collector import otlp_grpc, otlp_http
 from collector.counters import Counters
 from collector.intake.door import Door
 from collector.loader import Loader
+from collector.policy import Policy
 from collector.receiver import Receiver
 from collector.spool import Spool
 from schemas.errors import StoreError
@@ -133,7 +134,8 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         backlog_bytes_max=settings.backlog_bytes_max,
         counters=counters,
     )
-    loader = Loader(store, spool, settings, counters)
+    policy = Policy.of(settings, folder.hash_key(settings.data))
+    loader = Loader(store, spool, settings, counters, policy=policy)
     receiver = Receiver(settings, spool, counters)
     token_path = auth.first_token(store, settings.data)
     login = auth.Login()
