@@ -11,6 +11,7 @@ from schemas.errors import MalformedInput
 _GZIP_WINDOW = 16 + zlib.MAX_WBITS
 _ZSTD_WINDOW_BYTES_MAX = 8 * 1024 * 1024
 _MEMBERS_MAX = 1000
+_KNOWN = frozenset({"", "identity", "gzip", "x-gzip", "zstd"})
 _HINT = "send it as gzip, zstd, or without a content encoding"
 
 
@@ -22,8 +23,18 @@ class TooLarge(MalformedInput):
     """The request is larger than the server's bound; sending the same again cannot help."""
 
 
-def inflate(body: bytes, content_encoding: str | None, bytes_max: int) -> bytes:
+def refuse_unknown(content_encoding: str | None) -> None:
+    """Raise UnsupportedEncoding for what :func:`inflate` does not read, before there is a body."""
+    if (content_encoding or "").strip().lower() not in _KNOWN:
+        raise UnsupportedEncoding("the content encoding is not supported", hint=_HINT)
+
+
+def inflate(
+    body: bytes, content_encoding: str | None, bytes_max: int, grow: Callable[[int], None] = lambda _: None
+) -> bytes:
     """``body`` as it was before it was compressed.
+
+    ``grow`` is told of each further number of bytes and may refuse them by raising.
 
     Raises:
         UnsupportedEncoding: ``content_encoding`` is not identity, gzip or zstd.
@@ -36,9 +47,9 @@ def inflate(body: bytes, content_encoding: str | None, bytes_max: int) -> bytes:
         case "" | "identity":
             return body
         case "gzip" | "x-gzip":
-            return _gunzip(body, bytes_max)
+            return _gunzip(body, bytes_max, grow)
         case "zstd":
-            return _unzstd(body, bytes_max)
+            return _unzstd(body, bytes_max, grow)
         case _:
             raise UnsupportedEncoding("the content encoding is not supported", hint=_HINT)
 
@@ -51,17 +62,19 @@ def too_large(bytes_max: int) -> TooLarge:
     )
 
 
-def _gunzip(body: bytes, bytes_max: int) -> bytes:
+def _gunzip(body: bytes, bytes_max: int, grow: Callable[[int], None]) -> bytes:
     def step(stream: Any, chunk: bytes, output_max: int) -> bytes:
         return bytes(stream.decompress(chunk, output_max))
 
     try:
-        return _members(body, bytes_max, lambda: zlib.decompressobj(_GZIP_WINDOW), step, step_bytes=65_536)
+        return _members(
+            body, bytes_max, grow, lambda: zlib.decompressobj(_GZIP_WINDOW), step, step_bytes=65_536
+        )
     except zlib.error as error:
         raise MalformedInput(f"the body is not gzip: {error}", hint=_HINT) from error
 
 
-def _unzstd(body: bytes, bytes_max: int) -> bytes:
+def _unzstd(body: bytes, bytes_max: int, grow: Callable[[int], None]) -> bytes:
     def begin() -> Any:
         # The window is memory that the sender chooses; 8 MiB is what RFC 8878 asks every decoder to support.
         return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW_BYTES_MAX).decompressobj()
@@ -71,7 +84,7 @@ def _unzstd(body: bytes, bytes_max: int) -> bytes:
         return bytes(stream.decompress(chunk))
 
     try:
-        return _members(body, bytes_max, begin, step, step_bytes=1024)
+        return _members(body, bytes_max, grow, begin, step, step_bytes=1024)
     except zstandard.ZstdError as error:
         raise MalformedInput(f"the body is not zstd: {error}", hint=_HINT) from error
 
@@ -79,6 +92,7 @@ def _unzstd(body: bytes, bytes_max: int) -> bytes:
 def _members(
     body: bytes,
     bytes_max: int,
+    grow: Callable[[int], None],
     begin: Callable[[], Any],
     step: Callable[[Any, bytes, int], bytes],
     *,
@@ -105,6 +119,7 @@ def _members(
         total += len(part)
         if total > bytes_max:
             raise too_large(bytes_max)
+        grow(len(part))
         parts.append(part)
         chunk = stream.unused_data if stream.eof else b""
     if not stream.eof:
