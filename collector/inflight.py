@@ -6,7 +6,9 @@ nothing. Beyond the bound a request is refused with a time to come back; exporte
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from collector import encodings
@@ -14,11 +16,14 @@ from schemas.errors import AftermergeError, Overloaded
 
 RETRY_AFTER_S = 1
 """Room comes back as soon as requests are answered."""
-TURN_S = 2.0
-"""How long a body may arrive while others wait to be read."""
+TURN_S = 1.0
+"""How long a body may arrive while others wait to be read; 64 MiB take half of it at one Gbit/s."""
 TURNS_MAX = 64
 _INLINE_BYTES_MAX = 32 * 1024
 """Larger compressed bodies are inflated in a thread: at what gzip usually saves, 256 KiB take half a millisecond."""
+
+_INFLATING = ThreadPoolExecutor(2, thread_name_prefix="inflate")
+"""Two, because each may come to hold a whole body of which the others then have less."""
 
 
 class Busy(Overloaded):
@@ -90,7 +95,8 @@ class Lease:
             return body
         arguments = (body, content_encoding, bytes_max, self.grow)
         if len(body) > _INLINE_BYTES_MAX:
-            plain = await asyncio.to_thread(encodings.inflate, *arguments)
+            loop = asyncio.get_running_loop()
+            plain = await loop.run_in_executor(_INFLATING, encodings.inflate, *arguments)
         else:
             plain = encodings.inflate(*arguments)
         self.grow(len(plain) - self.held_bytes)
@@ -100,15 +106,18 @@ class Lease:
 class Turns:
     """Who may read a body whose size is known only when it is here, as gRPC hands them over.
 
-    At most ``count`` bodies arrive at a time. A sender that takes longer than ``TURN_S`` gives way once others wait,
-    so that a few dead uploads do not close the door until ``timeout_s``. Belongs to one event loop.
+    At most ``count`` bodies arrive at a time, in the order in which they came. While others wait a turn lasts no longer
+    than ``TURN_S``, and the shorter the more of them there are: a row of dead uploads of any length is over in a few
+    times ``TURN_S``, where a fixed turn would hold a living sender up for as long as the row is. Belongs to one event
+    loop.
     """
 
     def __init__(self, count: int, timeout_s: float) -> None:
-        self._free = asyncio.Semaphore(count)
+        self._count = self._free_count = count
         self._timeout_s = timeout_s
-        self._waiting_count = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._reading: dict[asyncio.Timeout, float] = {}
+        """Since when, in the loop's time."""
 
     async def read(self, receive: Callable[[], Awaitable[bytes]]) -> bytes:
         """What ``receive`` returns, once it is this request's turn.
@@ -119,28 +128,47 @@ class Turns:
         """
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._await_turn()
+                await self._take()
                 try:
                     return await self._receive(receive)
                 finally:
-                    self._free.release()
+                    self._give()
         except TimeoutError as error:
             raise too_slow(self._timeout_s) from error
 
-    async def _await_turn(self) -> None:
-        if self._free.locked():
-            for deadline, began_s in self._reading.items():
-                if deadline.when() is None:
-                    deadline.reschedule(began_s + TURN_S)
-        self._waiting_count += 1
+    async def _take(self) -> None:
+        if self._free_count:
+            self._free_count -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        for deadline, since_s in self._reading.items():
+            if not deadline.expired():
+                deadline.reschedule(since_s + self._turn_s())
         try:
-            await self._free.acquire()
-        finally:
-            self._waiting_count -= 1
+            await turn
+        except asyncio.CancelledError:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+            elif not turn.cancelled():
+                # It was given while we were giving up.
+                self._give()
+            raise
+
+    def _give(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free_count += 1
+
+    def _turn_s(self) -> float:
+        return TURN_S / (1 + len(self._waiting) / self._count)
 
     async def _receive(self, receive: Callable[[], Awaitable[bytes]]) -> bytes:
         now_s = asyncio.get_running_loop().time()
-        deadline = asyncio.timeout_at(now_s + TURN_S if self._waiting_count else None)
+        deadline = asyncio.timeout_at(now_s + self._turn_s() if self._waiting else None)
         try:
             async with deadline:
                 self._reading[deadline] = now_s

@@ -6,6 +6,7 @@ encoding of the request. Browsers are answered when their origin is on the list.
 """
 
 import asyncio
+import io
 from collections.abc import Callable, Sequence
 
 from google.rpc import code_pb2, status_pb2
@@ -18,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from collector import encodings, inflight, statuses
-from collector.inflight import Budget, Lease
+from collector.inflight import Budget, Lease, TooSlow
 from collector.otlp import Signal
 from collector.receiver import Receiver, media_type_of
 from collector.statuses import JSON, PROTOBUF
@@ -134,22 +135,25 @@ async def _export(
 
 
 async def _bounded_body(request: Request, bytes_max: int, lease: Lease, timeout_s: float) -> bytes:
-    parts: list[bytes] = []
+    gathered = io.BytesIO()
     try:
         async with asyncio.timeout(timeout_s):
             async for part in request.stream():
                 if lease.held_bytes + len(part) > bytes_max:
                     raise encodings.too_large(bytes_max)
                 lease.grow(len(part))
-                parts.append(part)
+                gathered.write(part)
     except TimeoutError as error:
         raise inflight.too_slow(timeout_s) from error
-    return b"".join(parts)
+    return gathered.getvalue()
 
 
 def _refusal(request: Request, error: AftermergeError) -> Response:
     answer = statuses.answer_to(error)
     headers = {} if answer.retry_after_s is None else {"Retry-After": str(answer.retry_after_s)}
+    if isinstance(error, TooSlow):
+        # What is left of the body would keep the connection waiting.
+        headers["Connection"] = "close"
     return _status_response(request, answer.http_status, statuses.status_of(error), headers)
 
 
