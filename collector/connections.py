@@ -17,8 +17,9 @@ IDLE_S = 75
 """Longer than the 60 s after which most load balancers close an idle connection: the one in front should be first."""
 TURN_S = 2.0
 """A request that is still arriving is safe from giving way for this long."""
-_GRACE_S = 1.0
-"""The application is to answer a late body itself, in the encoding of the request; this is for when it does not."""
+_GRACE_S = 65.0
+"""The application ends a late body itself, in the encoding of the request, and gives large ones time; this is for what
+it does not read, as after a refusal."""
 
 _LATE = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
@@ -40,7 +41,7 @@ class Config(uvicorn.Config):
         **options: Any,
     ) -> None:
         self.request_timeout_s = request_timeout_s
-        self.connections_max = connections_max
+        self.places = _Places(connections_max)
         super().__init__(
             asgi,
             http=_Connection,
@@ -54,18 +55,44 @@ class Config(uvicorn.Config):
         )
 
 
-class _Connection(HttpToolsProtocol):
-    """``_waits_since`` is when the client's turn began, None while a whole request is answered.
+class _Places:
+    """The connections of one server that are not being closed: how many, and which wait for their client.
 
-    ``_framing_bytes`` are those of headers, trailers and chunk sizes since the last that were complete.
+    In the order in which the waiting began, so that finding who gives way takes no search: with one, a thousand
+    newcomers at a time held the event loop for half a minute.
     """
+
+    def __init__(self, count_max: int) -> None:
+        self.count_max = count_max
+        self.taken: set[_Connection] = set()
+        self.idle: dict[_Connection, float] = {}
+        """Between requests, and since when."""
+        self.arriving: dict[_Connection, float] = {}
+        """With a request that is not whole yet, or none so far, and since when."""
+
+    def yielding(self, now: float) -> "_Connection | None":
+        """Who gives way to a newcomer: the longest idle, else the slowest beyond its ``TURN_S``, else nobody."""
+        for connection in self.idle:
+            return connection
+        for connection, since in self.arriving.items():
+            return connection if now - since > TURN_S else None
+        return None
+
+    def leave(self, connection: "_Connection") -> None:
+        self.taken.discard(connection)
+        self.idle.pop(connection, None)
+        self.arriving.pop(connection, None)
+
+
+class _Connection(HttpToolsProtocol):
+    """``_framing_bytes`` are those of headers, trailers and chunk sizes since the last that were complete."""
 
     config: Config
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._places = self.config.places
         self._late: asyncio.TimerHandle | None = None
-        self._waits_since: float | None = None
         self._is_arriving = False
         self._framing_bytes = 0
         self._is_in_headers = True
@@ -74,16 +101,25 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._waits_since = self.loop.time()
+        if len(self._places.taken) >= self._places.count_max:
+            yielding = self._places.yielding(self.loop.time())
+            if yielding is None:
+                self._is_arriving = True
+                self._end(_FULL)
+                return
+            yielding._end(_FULL)
+        self._places.taken.add(self)
+        self._places.arriving[self] = self.loop.time()
         self._arm(self.config.request_timeout_s)
-        if len(self.connections) > self.config.connections_max:
-            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._places.leave(self)
         self._disarm()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         self._framing_bytes += len(data)
         super().data_received(data)
         if self._framing_bytes > HEADER_BYTES_MAX:
@@ -92,6 +128,8 @@ class _Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_arriving = self._is_in_headers = True
+        self._places.idle.pop(self, None)
+        self._places.arriving.setdefault(self, self.loop.time())
         self._arm(self.config.request_timeout_s)
 
     def on_headers_complete(self) -> None:
@@ -108,13 +146,16 @@ class _Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._is_arriving, self._is_in_headers = False, True
+        self._places.arriving.pop(self, None)
         self._disarm()
-        if not self.cycle.response_complete:
-            self._waits_since = None
+        if self.cycle.response_complete:
+            # Refused by its headers, and now the rest of it is here.
+            self._places.idle[self] = self.loop.time()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        self._waits_since = self.loop.time()
+        if not self._is_arriving and not self.pipeline and self in self._places.taken:
+            self._places.idle[self] = self.loop.time()
         super().on_response_complete()
 
     # --- bounds ---------------------------------------------------------------------------------------
@@ -130,25 +171,10 @@ class _Connection(HttpToolsProtocol):
 
     def _end(self, answer: bytes) -> None:
         """Close; with ``answer`` when a request has begun to arrive and nothing was said yet."""
+        self._places.leave(self)
         if self.transport.is_closing():
             return
         is_answered = self.cycle is not None and not self._is_in_headers and self.cycle.response_started
         if self._is_arriving and not is_answered:
             self.transport.write(answer)
         self.transport.close()
-
-    def _make_room(self) -> None:
-        now = self.loop.time()
-        yielding = [c for c in self.connections if isinstance(c, _Connection) and c is not self]
-        waits = [(c._waits_since, c) for c in yielding if c._may_yield(now)]
-        if waits:
-            min(waits, key=lambda found: found[0] or 0.0)[1]._end(_FULL)
-        else:
-            self._is_arriving = True
-            self._end(_FULL)
-
-    def _may_yield(self, now: float) -> bool:
-        if self._waits_since is None or self.transport.is_closing():
-            return False
-        has_begun = self._is_arriving or self.cycle is None
-        return not has_begun or now - self._waits_since > TURN_S

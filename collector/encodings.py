@@ -108,25 +108,26 @@ def _members(
     is copied, which for many tiny members of one large body would take quadratic time. The output is gathered in a
     buffer that becomes the result: joining parts would hold a body twice.
     """
-    gathered = io.BytesIO()
-    at, member_count, chunk = 0, 1, b""
-    stream = begin()
-    while chunk or at < len(body):
-        if not chunk:
-            chunk = body[at : at + step_bytes]
-            at += step_bytes
-        if stream.eof:
-            member_count += 1
-            if member_count > _MEMBERS_MAX:
-                raise MalformedInput(f"more than {_MEMBERS_MAX} compressed members", hint="send one")
-            stream = begin()
-        part, chunk = step(stream, chunk)
-        if gathered.tell() + len(part) > bytes_max:
-            raise too_large(bytes_max)
-        grow(len(part))
-        gathered.write(part)
-        if stream.eof:
-            chunk = stream.unused_data
-    if not stream.eof:
-        raise MalformedInput("the compressed body is cut", hint="send the whole body")
-    return gathered.getvalue()
+    # Closed on the way out: the traceback of a refusal may keep this frame, and should not keep what it gathered.
+    with io.BytesIO() as gathered:
+        at, member_count, chunk = 0, 1, b""
+        stream = begin()
+        while chunk or at < len(body):
+            if not chunk:
+                chunk = body[at : at + step_bytes]
+                at += step_bytes
+            if stream.eof:
+                member_count += 1
+                if member_count > _MEMBERS_MAX:
+                    raise MalformedInput(f"more than {_MEMBERS_MAX} compressed members", hint="send one")
+                stream = begin()
+            part, chunk = step(stream, chunk)
+            if gathered.tell() + len(part) > bytes_max:
+                raise too_large(bytes_max)
+            grow(len(part))
+            gathered.write(part)
+            if stream.eof:
+                chunk = stream.unused_data
+        if not stream.eof:
+            raise MalformedInput("the compressed body is cut", hint="send the whole body")
+        return gathered.getvalue()

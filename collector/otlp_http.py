@@ -29,6 +29,8 @@ Authorize = Callable[[str | None], bool]
 """Given the raw ``Authorization`` value, or None: may this sender send telemetry?"""
 
 _SIGNALS = {"/v1/traces": Signal.TRACES, "/v1/logs": Signal.LOGS}
+_BYTES_PER_S = 1024 * 1024
+"""A body that arrives at this rate is not slow: 408 is final for exporters, and the slow one may be this server."""
 _PREFLIGHT_S = 7200
 """How long a browser may remember a preflight; Chromium remembers no longer."""
 _CODES = {401: code_pb2.UNAUTHENTICATED, 404: code_pb2.UNIMPLEMENTED, 405: code_pb2.UNIMPLEMENTED}
@@ -135,17 +137,20 @@ async def _export(
 
 
 async def _bounded_body(request: Request, bytes_max: int, lease: Lease, timeout_s: float) -> bytes:
-    gathered = io.BytesIO()
-    try:
-        async with asyncio.timeout(timeout_s):
-            async for part in request.stream():
-                if lease.held_bytes + len(part) > bytes_max:
-                    raise encodings.too_large(bytes_max)
-                lease.grow(len(part))
-                gathered.write(part)
-    except TimeoutError as error:
-        raise inflight.too_slow(timeout_s) from error
-    return gathered.getvalue()
+    # Closed on the way out, so that what refuses it does not keep it.
+    with io.BytesIO() as gathered:
+        try:
+            async with asyncio.timeout(timeout_s) as deadline:
+                ends_s = deadline.when() or 0.0
+                async for part in request.stream():
+                    if lease.held_bytes + len(part) > bytes_max:
+                        raise encodings.too_large(bytes_max)
+                    lease.grow(len(part))
+                    gathered.write(part)
+                    deadline.reschedule(ends_s + lease.held_bytes / _BYTES_PER_S)
+        except TimeoutError as error:
+            raise inflight.too_slow(timeout_s) from error
+        return gathered.getvalue()
 
 
 def _refusal(request: Request, error: AftermergeError) -> Response:
