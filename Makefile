@@ -35,7 +35,7 @@ lint: $(BIN)/.installed ## style, types, and the rooms' contracts
 bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
 
-hostile: $(BIN)/.installed ## hostile senders at full size against a server process, four minutes
+hostile: $(BIN)/.installed ## hostile senders at full size against a server process, five minutes
 	@PYTHONPATH=.:tests $(BIN)/python tests/soak/hostile.py $(ARGS)
 
 lock: $(BIN)/.installed ## rebuild requirements/*.txt from pyproject.toml

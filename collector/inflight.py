@@ -20,7 +20,7 @@ TURN_S = 1.0
 """How long a body may arrive while others wait to be read; 64 MiB take half of it at one Gbit/s."""
 TURNS_MAX = 64
 _INLINE_BYTES_MAX = 32 * 1024
-"""Larger compressed bodies are inflated in a thread: at what gzip usually saves, 256 KiB take half a millisecond."""
+"""Larger compressed bodies are inflated in a thread: at what gzip usually saves, 256 KiB take a third of a millisecond."""
 
 _INFLATING = ThreadPoolExecutor(2, thread_name_prefix="inflate")
 """Two, because each may come to hold a whole body of which the others then have less."""

@@ -1,6 +1,6 @@
 """Hostile senders at full size against a server process, while a well-behaved one goes on: ``make hostile``.
 
-Not part of the suite: about four minutes. One line per attack: what it was answered, the most memory the process held
+Not part of the suite: about five minutes. One line per attack: what it was answered, the most memory the process held
 during it, and how the well-behaved sender fared meanwhile (a request refused for now is sent again, as exporters do,
 and its latency runs on). Ends with 1 when an answer, a bound or the well-behaved sender is not as it should be.
 """
