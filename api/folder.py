@@ -24,7 +24,10 @@ CHALLENGE_CHARACTERS_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server as its ``server.json`` tells it; ``secret`` is new with every start and is sent to nobody."""
+    """A server as its ``server.json`` tells it; ``secret`` is new with every start and is sent to nobody.
+
+    ``certificate_sha256`` is of the certificate's DER form, as hex; empty without TLS.
+    """
 
     pid: int
     api_url: str
@@ -32,6 +35,7 @@ class Server:
     otlp_http_port: int
     token_path: str
     secret: str
+    certificate_sha256: str = ""
 
     def prove(self, challenge: str) -> str:
         """HMAC-SHA-256 of ``challenge`` under the secret, as hex: who reads it learns nothing but that we know it."""

@@ -3,6 +3,7 @@ overridden by ``AFTERMERGE_*`` environment variables (nested with ``__``), overr
 """
 
 import os
+import re
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,6 +22,8 @@ from pydantic_settings import (
 from schemas import vocabulary
 
 MIB = 1024 * 1024
+# As RFC 6454 serializes one: no path, no trailing slash.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+")
 
 
 class RepositorySettings(BaseModel):
@@ -66,6 +69,25 @@ class Settings(BaseSettings):
     api_port: int = Field(8080, ge=0, le=65535)
 
     body_bytes_max: int = Field(64 * MIB, gt=0, description="OTLP request, after decompression")
+    inflight_bytes_max: int = Field(
+        512 * MIB,
+        gt=0,
+        description="OTLP bodies held at a time, compressed and inflated; beyond: refused, retry",
+    )
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="for the headers of a request to arrive, and for its body"
+    )
+    connections_max: int = Field(
+        1000, gt=0, description="of each port; beyond: idle and slow ones are closed, else refused, retry"
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="of pages that send OTLP/HTTP, as browsers state them, or *"
+    )
+    tls_certificate: Path | None = Field(None, description="PEM file, with its chain; for all three ports")
+    tls_key: Path | None = Field(None, description="PEM file without a pass phrase")
+    tls_client_authority: Path | None = Field(
+        None, description="PEM file; senders of OTLP then need a certificate that it signed"
+    )
     intake_bytes_max: int = Field(1 * MIB, gt=0, description="intake or webhook request")
     backlog_bytes_max: int = Field(
         1024 * MIB, gt=0, description="spool bytes not yet loaded; beyond: refused, retry"
@@ -120,6 +142,9 @@ class Settings(BaseSettings):
     )
 
     ingest_token_required: bool | None = None
+    ingest_token: SecretStr | None = Field(
+        None, min_length=32, description="accepted for OTLP beside those of the ledger, for containers"
+    )
     pagerduty_secrets: tuple[SecretStr, ...] = ()
     repositories: dict[str, RepositorySettings] = Field(default_factory=dict)
     services: dict[str, ServiceSettings] = Field(default_factory=dict)
@@ -168,6 +193,32 @@ class Settings(BaseSettings):
                 "ingest_token_required = false is refused beyond loopback: set host to 127.0.0.1 or remove it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _refuse_half_a_certificate(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_authority is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authority needs tls_certificate and tls_key")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_bounds_that_exclude_each_other(self) -> "Settings":
+        if self.inflight_bytes_max < 2 * self.body_bytes_max:
+            raise ValueError(
+                "inflight_bytes_max must be at least twice body_bytes_max: one body is held compressed and inflated"
+            )
+        return self
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _refuse_what_no_browser_states(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write scheme://host or scheme://host:port in lower case, or *"
+                )
+        return origins
 
     @classmethod
     def settings_customise_sources(
