@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo test lint bench hostile lock clean
+.PHONY: help install demo test lint bench fuzz hostile lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -34,6 +34,9 @@ lint: $(BIN)/.installed ## style, types, and the rooms' contracts
 
 bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
+
+fuzz: $(BIN)/.installed ## random and damaged requests through both decoders (ARGS="--minutes 10")
+	@PYTHONPATH=.:tests $(BIN)/python tests/soak/fuzz.py $(ARGS)
 
 hostile: $(BIN)/.installed ## hostile senders at full size against a server process, five minutes
 	@PYTHONPATH=.:tests $(BIN)/python tests/soak/hostile.py $(ARGS)
