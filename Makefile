@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 ARGS ?=
 
-.PHONY: help install demo test lint bench fuzz hostile lock clean
+.PHONY: help install demo test lint bench load peers fuzz hostile lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -41,10 +42,20 @@ fuzz: $(BIN)/.installed ## random and damaged requests through both decoders (AR
 hostile: $(BIN)/.installed ## hostile senders at full size against a server process, five minutes
 	@PYTHONPATH=.:tests $(BIN)/python tests/soak/hostile.py $(ARGS)
 
+load: $(BIN)/.installed ## the server under load, from outside (ARGS: server, latency, soak, crash, replay, overload, exporters, peers)
+	@PYTHONPATH=tests:. $(BIN)/python -m benchmarks.load $(ARGS)
+
+peers: $(PEERS)/.installed ## other receivers of OTLP, into .venv-peers, for make load ARGS=peers
+
+$(PEERS)/.installed: requirements/peers.txt | $(BIN)/.installed
+	@$(PYTHON) -m venv $(PEERS) && \
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt && touch $@
+
 lock: $(BIN)/.installed ## rebuild requirements/*.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header -c requirements/runtime.txt pyproject.toml --group dev -o requirements/dev.txt
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header --group build -o requirements/build.txt
+	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header requirements/peers.in -o requirements/peers.txt
 
 clean: ## remove what install and demo made
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) $(PEERS) .demo

@@ -1,0 +1,92 @@
+"""CPU time and memory of a process and all that it started, as Linux tells them in ``/proc``."""
+
+import os
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """``cpu_s``: user and system, of the living and of the children that they have waited for. ``rss_bytes``: of the
+    living together; pages that processes share are counted for each."""
+
+    cpu_s: float
+    rss_bytes: int
+    process_count: int
+
+
+def usage(pid: int) -> Usage:
+    """What the tree under ``pid`` has used until now."""
+    children: dict[int, list[int]] = {}
+    fields: dict[int, list[str]] = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                # The name, in parentheses, may hold anything: what follows it is plain.
+                stat = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            fields[int(entry)] = stat
+            children.setdefault(int(stat[1]), []).append(int(entry))
+    ticks = pages = count = 0
+    waiting = [pid]
+    while waiting:
+        current = waiting.pop()
+        if current in fields:
+            ticks += sum(map(int, fields[current][11:15]))
+            pages += int(fields[current][21])
+            count += 1
+        waiting += children.get(current, [])
+    return Usage(ticks / _TICKS_PER_S, pages * _PAGE_BYTES, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Memory at a time; ``at_s``: seconds since the sampler began."""
+
+    at_s: float
+    rss_bytes: int
+    cpu_s: float
+
+
+@dataclass
+class Sampler:
+    """Samples the tree under ``pid`` in a thread for as long as the context lasts."""
+
+    pid: int
+    interval_s: float = 0.5
+    samples: list[Sample] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    @property
+    def peak_mb(self) -> float:
+        """Most memory seen, in MB of 10^6 bytes."""
+        return max((s.rss_bytes for s in self.samples), default=0) / 1e6
+
+    def __enter__(self) -> "Sampler":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        while True:
+            found = usage(self.pid)
+            if found.process_count:
+                self.samples.append(Sample(time.monotonic() - began, found.rss_bytes, found.cpu_s))
+            if self._ended.wait(self.interval_s):
+                return
