@@ -90,10 +90,18 @@ def status(found: Mapping[str, Any]) -> str:
         for signal, figures in server["signals"].items():
             told.append((signal, _signal(figures)))
         told.append(("stored", _reasons(server["stored"]) or "nothing yet"))
-        told.append(("values cut, clamped or dropped", _reasons(server["values_altered"]) or "none"))
+        told.append(("values dropped, hashed, scrubbed or cut", _reasons(server["values_altered"]) or "none"))
         if server["spool_damage"] or server["load_failures"]:
             damage = _reasons(server["spool_damage"]) or "no damage"
             told.append(("spool", f"{damage}; {server['load_failures']} failed loads"))
+        if server["quarantined_segments"]:
+            told.append(
+                ("quarantine", f"{server['quarantined_segments']} damaged segments in spool/quarantine")
+            )
+        if server["decode_fallbacks"]:
+            told.append(("decoded by the slow way", _reasons(server["decode_fallbacks"])))
+        if server["sync_ms_mean"] is not None:
+            told.append(("disk", f"{server['sync_ms_mean']} ms for a write and sync, on average"))
         told.append(("loader lag", f"{server['loader_lag_s']} s"))
     told.append(("backlog", f"{found['backlog_bytes']:,} bytes accepted, not in the store yet"))
     held = found["held"]

@@ -60,6 +60,16 @@ def of_server(metrics: Iterable[Metric]) -> dict[str, Any]:
         "stored": by("aftermerge_items_stored_total", "table"),
         "values_altered": by("aftermerge_values_altered_total", "reason"),
         "spool_damage": by("aftermerge_spool_damage_total", "kind"),
+        "quarantined_segments": total("aftermerge_spool_quarantined_segments"),
+        "sync_ms_mean": _mean_ms(
+            total("aftermerge_spool_sync_seconds_count"),
+            sum(v for _, v in values.get("aftermerge_spool_sync_seconds_sum", ())),
+        ),
+        "decode_fallbacks": by("aftermerge_decode_fallbacks_total", "reason"),
         "load_failures": total("aftermerge_load_failures_total"),
         "loader_lag_s": round(sum(v for _, v in values.get("aftermerge_loader_lag_seconds", ())), 1),
     }
+
+
+def _mean_ms(count: int, seconds: float) -> float | None:
+    return round(seconds / count * 1000, 1) if count else None

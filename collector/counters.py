@@ -72,6 +72,11 @@ class Counters:
             ["kind"],
             registry=self.registry,
         )
+        self.spool_quarantined = Gauge(
+            "aftermerge_spool_quarantined_segments",
+            "Damaged segments set aside in the quarantine folder of the spool; what could be read of them is stored",
+            registry=self.registry,
+        )
         self.loader_lag_seconds = Gauge(
             "aftermerge_loader_lag_seconds",
             "Age of the oldest accepted record that is not in the store",

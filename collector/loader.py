@@ -250,7 +250,9 @@ class Loader:
         now = datetime.now(UTC)
         begun = [p.of.decoded.rows for p in parts if not p.of.is_begun]
         # In one piece each: DuckDB gives every piece to another thread, and gathering what they made costs a half more.
-        spans = pa.concat_tables([p.of.decoded.spans.slice(p.of.stored, p.count) for p in parts]).combine_chunks()
+        spans = pa.concat_tables(
+            [p.of.decoded.spans.slice(p.of.stored, p.count) for p in parts]
+        ).combine_chunks()
         done = [
             {
                 "segment": p.of.segment.number,

@@ -74,6 +74,7 @@ class Spool:
         self._seal_asked = self._stopping = False
         self._is_healthy = True
         self._counters.spool_backlog_bytes.set_function(lambda: float(self._backlog_bytes))
+        self._counters.spool_quarantined.set_function(lambda: sum(1 for _ in (path / _QUARANTINE).iterdir()))
         self._writer = threading.Thread(target=self._run, name="spool-writer", daemon=True)
         self._writer.start()
 
