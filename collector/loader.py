@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import structlog
 
-from collector import otlp, segments
+from collector import otlp, rollups, segments
 from collector.attributes import Bounds
 from collector.counters import Counters
 from collector.otlp import Decoded
@@ -134,9 +134,7 @@ class Loader:
         """Segments that were loaded but not deleted are not forgotten: :meth:`_load_next` looks for them."""
         kept = [s.number for s in self._spool.sealed()]
         self._store.execute(
-            # What is not counted yet (collector/rollups.py) is found by its number.
-            "DELETE FROM facts.spool_done WHERE loaded_at < $before AND NOT list_contains($kept::BIGINT[], segment)"
-            " AND segment IN (SELECT segment FROM facts.folded_segments WHERE late_folded_at IS NOT NULL)",
+            "DELETE FROM facts.spool_done WHERE loaded_at < $before AND NOT list_contains($kept::BIGINT[], segment)",
             before=datetime.now(UTC) - _DONE_KEPT,
             kept=kept,
         )
@@ -198,7 +196,8 @@ class Loader:
         with self._store.transaction():
             self._store.append(tables.RESOURCES, pa.concat_tables([d.resources for _, d in fresh]))
             self._store.append(tables.SCOPES, pa.concat_tables([d.scopes for _, d in fresh]))
-            self._store.append(tables.SPANS, pa.concat_tables([_stamped(d.spans, n) for n, d in fresh]))
+            spans = rollups.stamp(self._store, pa.concat_tables([d.spans for _, d in fresh]), now=now)
+            self._store.append(tables.SPANS, spans)
             self._store.append(tables.EXCEPTIONS, pa.concat_tables([d.exceptions for _, d in fresh]))
             self._store.append_rows(tables.SPOOL_DONE, done)
 
@@ -227,8 +226,3 @@ class Loader:
         for reason, count in decoded.altered.items():
             self._counters.altered.labels(reason).inc(count)
         return int(decoded.spans.num_rows + decoded.exceptions.num_rows)
-
-
-def _stamped(spans: pa.Table, segment: int) -> pa.Table:
-    """``spans`` with the segment that they came in, by which they are counted once (``collector/rollups.py``)."""
-    return spans.append_column("segment", pa.repeat(pa.scalar(segment, pa.int64()), spans.num_rows))

@@ -13,6 +13,9 @@ import duckdb
 from schemas.settings import Settings
 from schemas.store import Store, sql
 
+LOADS_KEPT = timedelta(days=1)
+"""How long the number of a counted load is kept, for whoever looks into what was counted when."""
+
 
 def expire(store: Store, settings: Settings, *, now: datetime) -> None:
     """Forget what is older than ``spans_retention_days`` or ``failures_retention_days``; never what is not counted yet.
@@ -28,7 +31,8 @@ def expire(store: Store, settings: Settings, *, now: datetime) -> None:
         )
         for name in ("expire_exceptions", "expire_operation_hours"):
             store.execute(sql("collector", name), failures_before=failures_before)
-        store.execute(sql("collector", "expire_folded_segments"))
+        store.execute(sql("collector", "expire_loads"), loaded_before=now - LOADS_KEPT)
+        store.execute(sql("collector", "expire_folded_loads"))
     with contextlib.suppress(duckdb.TransactionException):
         # Loads that fill whole row groups leave nothing in the write-ahead log, so that DuckDB sees no reason for a
         # checkpoint of its own. Where another transaction forbids one now, the next run makes up for it.

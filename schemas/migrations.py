@@ -15,8 +15,10 @@ CURRENT = 2
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: (
-        """CREATE TABLE facts.folded_segments (
-            segment BIGINT PRIMARY KEY, folded_at TIMESTAMP NOT NULL, late_count BIGINT NOT NULL,
+        """CREATE TABLE facts.loads (
+            load_number BIGINT PRIMARY KEY, loaded_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL)""",
+        """CREATE TABLE facts.folded_loads (
+            load_number BIGINT PRIMARY KEY, folded_at TIMESTAMP NOT NULL, late_count BIGINT NOT NULL,
             late_folded_at TIMESTAMP)""",
         """CREATE TABLE facts.operation_hours (
             service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, operation VARCHAR NOT NULL,
@@ -25,13 +27,11 @@ STEPS: dict[int, tuple[str, ...]] = {
             span_weight DECIMAL(38, 6) NOT NULL, failing_weight DECIMAL(38, 6) NOT NULL,
             duration_ns_sum DECIMAL(38, 0) NOT NULL, duration_counts MAP(INTEGER, BIGINT) NOT NULL,
             first_seen_at TIMESTAMP NOT NULL, last_seen_at TIMESTAMP NOT NULL, last_received_at TIMESTAMP NOT NULL)""",
-        # Which segment an old span came in was not written down. A negative number per minute of receipt stands for
-        # it, so that the first fold goes through them in slices.
-        """ALTER TABLE facts.spans ADD COLUMN segment BIGINT""",
-        """INSERT INTO facts.folded_segments SELECT segment, loaded_at, 0, loaded_at FROM facts.spool_done""",
-        """UPDATE facts.spans SET segment = -(epoch_ms(received_at) // 60000)""",
-        """INSERT INTO facts.spool_done
-            SELECT segment, max(received_at), count(*), 0 FROM facts.spans GROUP BY segment""",
+        # Which load an old span came with was not written down. A negative number per minute of receipt stands for it,
+        # so that the first fold goes through them in slices.
+        """ALTER TABLE facts.spans ADD COLUMN load_number BIGINT""",
+        """UPDATE facts.spans SET load_number = -(epoch_ms(received_at) // 60000)""",
+        """INSERT INTO facts.loads SELECT load_number, max(received_at), count(*) FROM facts.spans GROUP BY load_number""",
     ),
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
@@ -67,20 +67,20 @@ VIEWS = (
     # What is in the store and not in operation_hours yet, duplicates among themselves folded; late spans are left out.
     """CREATE OR REPLACE VIEW facts.unfolded_spans AS
     WITH pending AS (
-        SELECT d.segment
-        FROM facts.spool_done AS d
-        ANTI JOIN facts.folded_segments AS f ON f.segment = d.segment
+        SELECT d.load_number
+        FROM facts.loads AS d
+        ANTI JOIN facts.folded_loads AS f ON f.load_number = d.load_number
     ),
     found AS (
         SELECT trace_id, span_id, start_time, received_at, service, environment, revision, service_version, name, kind,
             status_code, trace_state
         FROM facts.spans
-        WHERE segment IS NULL
+        WHERE load_number IS NULL
         UNION ALL
         SELECT s.trace_id, s.span_id, s.start_time, s.received_at, s.service, s.environment, s.revision,
             s.service_version, s.name, s.kind, s.status_code, s.trace_state
         FROM facts.spans AS s
-        SEMI JOIN pending AS p ON p.segment = s.segment
+        SEMI JOIN pending AS p ON p.load_number = s.load_number
         WHERE NOT facts.is_late(s.start_time, s.received_at)
     )
     SELECT

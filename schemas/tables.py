@@ -189,7 +189,7 @@ SPANS = Table(
         _column("dropped_events_count", UINT32, "as sent"),
         _column("dropped_links_count", UINT32, "as sent"),
     ),
-    stamps=(_column("segment", INT, "spool segment that it came in; null: by another way"),),
+    stamps=(_column("load_number", INT, "-> loads; null: it came by another way than the loader"),),
 )
 
 RESOURCES = Table(
@@ -266,17 +266,29 @@ SPOOL_DONE = Table(
     key=("segment",),
 )
 
-FOLDED_SEGMENTS = Table(
-    "folded_segments",
+LOADS = Table(
+    "loads",
     Schema.FACTS,
-    "One spool segment whose spans are counted in operation_hours; written in the same transaction as the counts.",
+    "One transaction of the loader that brought spans; written in it. Numbers rise and are never given twice.",
     (
-        _column("segment", INT, "-> spool_done", required=True),
+        _column("load_number", INT, "-> spans", required=True),
+        _column("loaded_at", TIME, "UTC", required=True),
+        _column("span_count", INT, "spans that it brought", required=True),
+    ),
+    key=("load_number",),
+)
+
+FOLDED_LOADS = Table(
+    "folded_loads",
+    Schema.FACTS,
+    "One load whose spans are counted in operation_hours; written in the same transaction as the counts.",
+    (
+        _column("load_number", INT, "-> loads", required=True),
         _column("folded_at", TIME, "when its spans were counted, but for the late ones, UTC", required=True),
         _column("late_count", INT, "its late spans (macro is_late), duplicates too", required=True),
         _column("late_folded_at", TIME, "when those were counted, UTC; null: not yet"),
     ),
-    key=("segment",),
+    key=("load_number",),
 )
 
 OPERATION_HOURS = Table(

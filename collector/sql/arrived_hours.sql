@@ -1,7 +1,7 @@
--- Task: count the spans of some segments, but for repeated_spans, in the temporary table arrived_hours.
+-- Task: count the spans of some loads, but for repeated_spans, in the temporary table arrived_hours.
 -- One row: one row of operation_hours that those spans alone would make, without its durations; hour_key is a hash of
 --   what makes it one, by which arrived_durations knows it.
--- Parameters: $segments, list of segment numbers; $is_late, the late spans (macro is_late) or the others; $services and
+-- Parameters: $loads, list of load numbers; $is_late, the late spans (macro is_late) or the others; $services and
 --   $ratios, parallel lists: configured sampling ratio of a service; $ratio, of the other services, or null.
 CREATE OR REPLACE TEMP TABLE arrived_hours AS
 WITH ratios AS (SELECT unnest($services::VARCHAR[]) AS service, unnest($ratios::DOUBLE[]) AS ratio),
@@ -23,7 +23,7 @@ counted AS (
         AND (s.exception_type IS NOT NULL OR s.exception_message IS NOT NULL) AS has_failed,
         span_weight(s.trace_state, coalesce(r.ratio, $ratio::DOUBLE)) AS weight
     FROM spans AS s
-    SEMI JOIN (SELECT unnest($segments::BIGINT[]) AS segment) AS g ON g.segment = s.segment
+    SEMI JOIN (SELECT unnest($loads::BIGINT[]) AS load_number) AS g ON g.load_number = s.load_number
     ANTI JOIN repeated_spans AS known ON known.row_id = s.rowid
     LEFT JOIN ratios AS r ON r.service = s.service
     WHERE is_late(s.start_time, s.received_at) = $is_late

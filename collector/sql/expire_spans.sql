@@ -14,11 +14,11 @@ WHERE received_at < $spans_before
       )
   )
   AND (
-      segment IS NULL
-      OR segment NOT IN (
-          SELECT d.segment
-          FROM spool_done AS d
-          LEFT JOIN folded_segments AS f ON f.segment = d.segment
+      load_number IS NULL
+      OR load_number NOT IN (
+          SELECT d.load_number
+          FROM loads AS d
+          LEFT JOIN folded_loads AS f ON f.load_number = d.load_number
           WHERE f.late_folded_at IS NULL
       )
   )

@@ -1,14 +1,14 @@
--- Task: write down that the spans of some segments are counted, but for the late ones, and how many of those there are.
--- Parameters: $segments, list of segment numbers; $now, UTC.
-INSERT INTO folded_segments
-WITH segments AS (SELECT unnest($segments::BIGINT[]) AS segment),
+-- Task: write down that the spans of some loads are counted, but for the late ones, and how many of those there are.
+-- Parameters: $loads, list of load numbers; $now, UTC.
+INSERT INTO folded_loads
+WITH counted AS (SELECT unnest($loads::BIGINT[]) AS load_number),
 late AS (
-    SELECT s.segment, count(*) AS late_count
+    SELECT s.load_number, count(*) AS late_count
     FROM spans AS s
-    SEMI JOIN segments AS g ON g.segment = s.segment
+    SEMI JOIN counted AS g ON g.load_number = s.load_number
     WHERE is_late(s.start_time, s.received_at)
-    GROUP BY s.segment
+    GROUP BY s.load_number
 )
-SELECT g.segment, $now, coalesce(l.late_count, 0), CASE WHEN l.late_count IS NULL THEN $now END
-FROM segments AS g
-LEFT JOIN late AS l ON l.segment = g.segment
+SELECT g.load_number, $now, coalesce(l.late_count, 0), CASE WHEN l.late_count IS NULL THEN $now END
+FROM counted AS g
+LEFT JOIN late AS l ON l.load_number = g.load_number

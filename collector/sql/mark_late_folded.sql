@@ -1,5 +1,5 @@
--- Task: write down that the late spans of some segments are counted.
--- Parameters: $segments, list of segment numbers; $now, UTC.
-UPDATE folded_segments
+-- Task: write down that the late spans of some loads are counted.
+-- Parameters: $loads, list of load numbers; $now, UTC.
+UPDATE folded_loads
 SET late_folded_at = $now
-WHERE segment IN (SELECT unnest($segments::BIGINT[]))
+WHERE load_number IN (SELECT unnest($loads::BIGINT[]))

@@ -20,12 +20,12 @@ WITH counted AS (
     WHERE first_seen_at <= $until AND ($partial_at::TIMESTAMP IS NULL OR hour_at <> $partial_at)
 ),
 waiting AS (
-    SELECT d.segment FROM spool_done AS d ANTI JOIN folded_segments AS f ON f.segment = d.segment
+    SELECT d.load_number FROM loads AS d ANTI JOIN folded_loads AS f ON f.load_number = d.load_number
 ),
 -- Not counted yet, but delivered before: that delivery is counted. Materialized, so that only what matches is asked
 -- whether it was.
 matches AS MATERIALIZED (
-    SELECT u.trace_id, u.span_id, u.start_time, s.segment, is_late(s.start_time, s.received_at) AS is_late
+    SELECT u.trace_id, u.span_id, u.start_time, s.load_number, is_late(s.start_time, s.received_at) AS is_late
     FROM spans AS s
     JOIN unfolded_spans AS u ON u.span_id = s.span_id AND u.trace_id = s.trace_id AND u.start_time = s.start_time
     WHERE s.start_time BETWEEN make_timestamp_ns($first_ns::BIGINT) AND make_timestamp_ns($last_ns::BIGINT)
@@ -33,9 +33,9 @@ matches AS MATERIALIZED (
 repeated AS (
     SELECT DISTINCT trace_id, span_id, start_time
     FROM matches
-    WHERE segment IS NOT NULL
-      AND segment NOT IN (SELECT segment FROM waiting)
-      AND NOT (is_late AND segment IN (SELECT segment FROM folded_segments WHERE late_folded_at IS NULL))
+    WHERE load_number IS NOT NULL
+      AND load_number NOT IN (SELECT load_number FROM waiting)
+      AND NOT (is_late AND load_number IN (SELECT load_number FROM folded_loads WHERE late_folded_at IS NULL))
 ),
 raw AS (
     SELECT u.service, u.environment, u.revision, u.operation, u.status_code, u.trace_state, u.seen_at

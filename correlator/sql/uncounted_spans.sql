@@ -21,7 +21,7 @@ SELECT
         WHEN h.is_parted AND h.span_count <= (
             SELECT count(*)
             FROM spans
-            WHERE segment IS NOT NULL
+            WHERE load_number IS NOT NULL
               AND seen_at(start_time, received_at) >= date_trunc('hour', $until::TIMESTAMP)
               AND seen_at(start_time, received_at) < date_trunc('hour', $until::TIMESTAMP) + INTERVAL 1 HOUR
         )

@@ -5,8 +5,8 @@ from datetime import timedelta
 import jsonschema
 import pytest
 from builders import START, span
+from load_builders import deliver
 from rest_client import Rest, rest
-from segment_builders import deliver
 
 from collector import rollups
 from schemas.settings import ServiceSettings, Settings

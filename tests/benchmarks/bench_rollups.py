@@ -35,12 +35,12 @@ _SPANS = """
         CASE WHEN hash(i // 8, 4) % 1000 < 5 AND i % 8 = 5 THEN 2 ELSE 0 END AS status_code,
         MAP(['thread.id', 'cart.id'], [(hash(i, 5) % 64)::VARCHAR, hash(i, 6)::VARCHAR]) AS attributes,
         [2, 1]::UTINYINT[] AS attribute_kinds,
-        i // 10_000 AS segment
+        i // 10_000 AS load_number
     FROM range($first::BIGINT, $last::BIGINT) AS spans(i)
 """
-_SEGMENTS = """
-    INSERT OR IGNORE INTO facts.spool_done
-    SELECT segment, max(received_at), count(*), 0 FROM facts.spans WHERE segment >= $first // 10_000 GROUP BY segment
+_LOADS = """
+    INSERT OR IGNORE INTO facts.loads
+    SELECT load_number, max(received_at), count(*) FROM facts.spans WHERE load_number >= $first // 10_000 GROUP BY load_number
 """
 _SCAN = """
     SELECT service, environment, revision, name, kind, date_trunc('hour', start_time::TIMESTAMP) AS hour_at,
@@ -58,7 +58,7 @@ _SCAN = """
 def _arrive(store: Store, first: int, last: int) -> None:
     for low in range(first, last, 200_000):
         store.execute(_SPANS, start_us=int(START.timestamp() * 1e6), first=low, last=min(last, low + 200_000))
-    store.execute(_SEGMENTS, first=first)
+    store.execute(_LOADS, first=first)
 
 
 @pytest.mark.parametrize(("shape", "held", "arriving"), SHAPES)

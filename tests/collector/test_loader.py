@@ -64,7 +64,14 @@ def opened() -> Iterator[Store]:
 @pytest.fixture
 def store(opened: Store) -> Store:
     """One store for all tests here, emptied for each."""
-    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SCOPES, tables.SPOOL_DONE):
+    for table in (
+        tables.SPANS,
+        tables.EXCEPTIONS,
+        tables.RESOURCES,
+        tables.SCOPES,
+        tables.SPOOL_DONE,
+        tables.LOADS,
+    ):
         opened.execute(f"DELETE FROM {table.qualified_name}")
     return opened
 
@@ -80,19 +87,11 @@ def test_stop_loads_all_that_was_accepted_and_leaves_an_empty_spool(tmp_path: Pa
     (done,) = rig.store.rows("SELECT span_count, exception_count FROM facts.spool_done")
     assert done == {"span_count": 2, "exception_count": 2}
     assert rig.sample("items_stored_total", table="spans") == 2
-
-
-def test_spans_carry_the_number_of_the_segment_that_they_came_in(tmp_path: Path, store: Store) -> None:
-    rig = Rig(tmp_path, store)
-    rig.append(build.traces(build.span()))
-    rig.spool.seal()
-    rig.append(build.traces(build.span(), build.span()))
-    rig.load()
-    by_segment = "SELECT segment, count(*) AS span_count FROM facts.spans GROUP BY segment ORDER BY segment"
-    assert rig.store.rows(by_segment) == rig.store.rows(
-        "SELECT segment, span_count FROM facts.spool_done ORDER BY segment"
+    # By its load a span is known to be counted or not.
+    by_load = "SELECT load_number, count(*) AS span_count FROM facts.spans GROUP BY load_number ORDER BY load_number"
+    assert rig.store.rows(by_load) == rig.store.rows(
+        "SELECT load_number, span_count FROM facts.loads ORDER BY 1"
     )
-    assert len(rig.store.rows(by_segment)) == 2
 
 
 def test_the_segments_of_an_earlier_process_are_loaded_once(tmp_path: Path, store: Store) -> None:
@@ -233,12 +232,7 @@ def test_a_store_that_stays_broken_leaves_the_spool_for_the_next_start(
 def test_numbers_of_segments_long_gone_are_forgotten(tmp_path: Path, store: Store) -> None:
     rig = Rig(tmp_path, store)
     rig.store.execute(
-        "INSERT INTO facts.spool_done VALUES (1, TIMESTAMP '2020-01-01', 1, 0), (2, now()::TIMESTAMP, 1, 0),"
-        "(3, TIMESTAMP '2020-01-01', 1, 0)"
-    )
-    # What was not counted yet is found by its number.
-    rig.store.execute(
-        "INSERT INTO facts.folded_segments SELECT segment, now(), 0, now() FROM facts.spool_done WHERE segment < 3"
+        "INSERT INTO facts.spool_done VALUES (1, TIMESTAMP '2020-01-01', 1, 0), (2, now()::TIMESTAMP, 1, 0)"
     )
     rig.load()
-    assert [r["segment"] for r in rig.store.rows("SELECT segment FROM facts.spool_done ORDER BY 1")] == [2, 3]
+    assert [r["segment"] for r in rig.store.rows("SELECT segment FROM facts.spool_done")] == [2]

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 from builders import START, exception, insert, server, span
+from load_builders import deliver
 from pydantic import ValidationError
-from segment_builders import deliver
 
 from collector import retention, rollups
+from schemas import tables
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, arrow
 
 DAY_MS = 86_400_000
 DAY = timedelta(days=1)
@@ -107,14 +108,16 @@ def test_hourly_counts_outlive_the_spans(store: Store) -> None:
     assert store.value("SELECT count(*) FROM operation_hours") == 0
 
 
-def test_numbers_that_the_loader_forgot_are_forgotten(store: Store) -> None:
-    for number in (1, 2):
-        deliver(store, number, [span(number)])
+def test_counted_loads_are_forgotten_but_the_newest_and_no_number_is_given_twice(store: Store) -> None:
+    for number in (1, 2, 3):
+        deliver(store, number, [span(number)], loaded_at=START)
     rollups.fold(store, Settings(), now=START)
-    store.execute("DELETE FROM spool_done WHERE segment = 1")
-    expire(store, START)
-    assert store.rows("SELECT segment FROM folded_segments") == [{"segment": 2}]
+    expire(store, START + 2 * DAY)
+    for table in ("loads", "folded_loads"):
+        assert store.rows(f"SELECT load_number FROM {table}") == [{"load_number": 3}]
     assert rollups.fold(store, Settings(), now=START) == 0
+    stamped = rollups.stamp(store, arrow(tables.SPANS, [span(4)]), now=START)
+    assert stamped["load_number"].to_pylist() == [4]
 
 
 def test_failures_that_would_go_before_other_spans_are_refused() -> None:

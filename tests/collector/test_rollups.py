@@ -11,7 +11,7 @@ import pytest
 from builders import MILLISECOND_NS, START, Row, at, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from segment_builders import deliver
+from load_builders import deliver
 
 from collector import rollups
 from schemas.settings import ServiceSettings, Settings
@@ -116,7 +116,7 @@ def test_one_row_is_one_operation_of_one_revision_in_one_hour(store: Store) -> N
     }
 
 
-def test_a_duplicate_counts_once_in_one_segment_in_a_later_one_and_thirty_hours_later(store: Store) -> None:
+def test_a_duplicate_counts_once_in_one_load_in_a_later_one_and_thirty_hours_later(store: Store) -> None:
     first = span(1, received_at=at(2000))
     deliver(store, 1, [first, first | {"received_at": at(2001)}])
     assert fold(store) == 1
@@ -128,7 +128,7 @@ def test_a_duplicate_counts_once_in_one_segment_in_a_later_one_and_thirty_hours_
 
 
 def test_a_duplicate_that_overtook_its_first_delivery_counts_once(store: Store) -> None:
-    """The late one is counted first: the segment of the other was stuck in the spool."""
+    """The late one is counted first: the load of the other was stuck in the spool."""
     deliver(store, 2, [span(1, received_at=START + timedelta(hours=30))])
     assert fold(store) == 1
     deliver(store, 1, [span(1, received_at=at(1000))])
@@ -219,7 +219,7 @@ def test_a_run_that_fails_counts_nothing_and_the_next_one_counts_all(
         with pytest.raises(ZeroDivisionError):
             fold(store)
         assert hours(store) == []
-        assert store.value("SELECT count(*) FROM folded_segments") == 0
+        assert store.value("SELECT count(*) FROM folded_loads") == 0
     monkeypatch.undo()
     assert fold(store) == 4
     assert fold(store) == 0

@@ -7,7 +7,7 @@ import pytest
 from builders import START, Row, span
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from segment_builders import deliver
+from load_builders import deliver
 
 from collector import retention, rollups
 from correlator.traffic import weighed_services
@@ -83,10 +83,10 @@ def test_counted_and_uncounted_spans_together_give_what_a_scan_of_all_gives(
     counted, soon = data.draw(st.integers(0, len(order))), timedelta(seconds=2)
     deliver(store, 1, [row | {"received_at": row["start_time"] + data.draw(lag)} for row in order[:counted]])
     fold(store)
-    # Late spans wait to be counted; what else is not counted yet, in segments or without one, is read raw.
+    # Late spans wait to be counted; what else is not counted yet, in loads or without one, is read raw.
     deliver(store, 2, [row | {"received_at": row["start_time"] + soon} for row in order[counted::2]])
     store.append_rows(
-        # Without a segment: put there by another hand than the loader's.
+        # Without a load: put there by another hand than the loader's.
         tables.SPANS,
         [row | {"received_at": row["start_time"] + soon} for row in order[counted + 1 :: 2]],
     )

@@ -12,7 +12,7 @@ from schemas import migrations, tables
 from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
-NEW_IN_2 = {"folded_segments", "operation_hours"}
+NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
 
 
 def columns(store: Store) -> list[dict[str, object]]:
@@ -23,7 +23,7 @@ def columns(store: Store) -> list[dict[str, object]]:
 
 
 def first_version(path: Path) -> None:
-    """A store as version 1 made it, with three spans of two minutes and a segment that brought them."""
+    """A store as version 1 made it, with three spans of two minutes."""
     store = Store.open(path)
     store.append_rows(
         tables.SPANS,
@@ -33,7 +33,6 @@ def first_version(path: Path) -> None:
             span(2, received_at=START + timedelta(minutes=5)),
         ],
     )
-    store.execute("INSERT INTO spool_done VALUES (77, $at, 3, 0)", at=START)
     store.close()
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
@@ -41,7 +40,7 @@ def first_version(path: Path) -> None:
         connection.execute("DROP VIEW facts.unfolded_spans")
         for name in NEW_IN_2:
             connection.execute(f"DROP TABLE facts.{name}")
-        connection.execute("ALTER TABLE facts.spans DROP COLUMN segment")
+        connection.execute("ALTER TABLE facts.spans DROP COLUMN load_number")
         connection.execute("UPDATE meta.schema_version SET version = 1")
 
 
