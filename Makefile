@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help install demo test lint bench lock clean
+.PHONY: help install demo test lint bench hostile lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -34,6 +34,9 @@ lint: $(BIN)/.installed ## style, types, and the rooms' contracts
 
 bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
+
+hostile: $(BIN)/.installed ## hostile senders at full size against a server process, five minutes
+	@PYTHONPATH=.:tests $(BIN)/python tests/soak/hostile.py $(ARGS)
 
 lock: $(BIN)/.installed ## rebuild requirements/*.txt from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header pyproject.toml -o requirements/runtime.txt

@@ -1,12 +1,15 @@
 """How a command reaches the running server of a data folder: over loopback REST, with the folder's admin token.
 
-Standard library only: most commands are one request, and a start-up of seconds for it would be felt.
+Over TLS it trusts the one certificate that the server wrote into its ``server.json``, whatever its name and whoever
+signed it. Standard library only: most commands are one request, and a start-up of seconds for it would be felt.
 """
 
+import hashlib
 import hmac
 import http.client
 import json
 import secrets
+import ssl
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ class Client:
 
     def __init__(self, server: Server, token: str) -> None:
         self.api_url = server.api_url
+        self._server = server
         self._token = token
 
     def call(self, method: str, path: str, body: object = None, **parameters: Any) -> Any:
@@ -47,7 +51,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         try:
             target = f"{path}?{query}" if query else path
-            status, _, answer = _request(self.api_url, method, target, headers, content, TIMEOUT_S)
+            status, _, answer = _request(self._server, method, target, headers, content, TIMEOUT_S)
         except (OSError, http.client.HTTPException) as error:
             raise StoreError(
                 f"the server at {self.api_url} did not answer: {error or type(error).__name__}",
@@ -82,7 +86,7 @@ def _is_itself(server: Server) -> bool:
     challenge = secrets.token_urlsafe(32)
     try:
         headers = {folder.CHALLENGE_HEADER: challenge}
-        status, answered, _ = _request(server.api_url, "GET", "/healthz", headers, None, GREETING_S)
+        status, answered, _ = _request(server, "GET", "/healthz", headers, None, GREETING_S)
     except (OSError, http.client.HTTPException, ValueError):
         return False
     proof = answered.get(folder.PROOF_HEADER.lower(), "")
@@ -90,18 +94,37 @@ def _is_itself(server: Server) -> bool:
 
 
 def _request(
-    api_url: str, method: str, target: str, headers: dict[str, str], body: bytes | None, timeout_s: float
+    server: Server, method: str, target: str, headers: dict[str, str], body: bytes | None, timeout_s: float
 ) -> tuple[int, dict[str, str], bytes]:
     """(status, headers with lower-case names, body) of one request on a connection of its own."""
-    address = urllib.parse.urlsplit(api_url)
-    assert address.hostname is not None
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=timeout_s)
+    connection = _connection(server, timeout_s)
     try:
         connection.request(method, target, body, headers)
         answer = connection.getresponse()
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
     finally:
         connection.close()
+
+
+def _connection(server: Server, timeout_s: float) -> http.client.HTTPConnection:
+    """Connected, and over TLS sure of whom to, before anything is sent."""
+    address = urllib.parse.urlsplit(server.api_url)
+    assert address.hostname is not None
+    if address.scheme != "https":
+        return http.client.HTTPConnection(address.hostname, address.port, timeout=timeout_s)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # Its names are those that senders use, not 127.0.0.1; the fingerprint below says more than any name.
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = http.client.HTTPSConnection(
+        address.hostname, address.port, timeout=timeout_s, context=context
+    )
+    connection.connect()
+    assert isinstance(connection.sock, ssl.SSLSocket)
+    shown = hashlib.sha256(connection.sock.getpeercert(binary_form=True) or b"").hexdigest()
+    if not hmac.compare_digest(shown, server.certificate_sha256):
+        connection.close()
+        raise ssl.SSLCertVerificationError("the listener has another certificate than the server")
+    return connection
 
 
 def _refusal(status: int, answer: bytes) -> AftermergeError:

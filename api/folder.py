@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from schemas.errors import StoreError
 
 SERVER_FILE = "server.json"
 """Where the running server says which ports it has; the command line reads it. Mode 600."""
+HASH_KEY_FILE = "hash.key"
 CHALLENGE_HEADER = "X-Aftermerge-Challenge"
 PROOF_HEADER = "X-Aftermerge-Proof"
 CHALLENGE_CHARACTERS_MAX = 128
@@ -22,7 +24,10 @@ CHALLENGE_CHARACTERS_MAX = 128
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server as its ``server.json`` tells it; ``secret`` is new with every start and is sent to nobody."""
+    """A server as its ``server.json`` tells it; ``secret`` is new with every start and is sent to nobody.
+
+    ``certificate_sha256`` is of the certificate's DER form, as hex; empty without TLS.
+    """
 
     pid: int
     api_url: str
@@ -30,6 +35,7 @@ class Server:
     otlp_http_port: int
     token_path: str
     secret: str
+    certificate_sha256: str = ""
 
     def prove(self, challenge: str) -> str:
         """HMAC-SHA-256 of ``challenge`` under the secret, as hex: who reads it learns nothing but that we know it."""
@@ -65,6 +71,18 @@ def withdraw(data: Path, server: Server) -> None:
     """Remove ``server.json`` if it is still this server's."""
     if stated(data) == server:
         (data / SERVER_FILE).unlink(missing_ok=True)
+
+
+def hash_key(data: Path) -> bytes:
+    """The key under which this installation hashes attributes, 32 bytes; made when there is none.
+
+    Without the file equal values have other hashes than before, so it belongs into a backup of the data folder.
+    """
+    path = data / HASH_KEY_FILE
+    if not path.exists():
+        data.mkdir(parents=True, exist_ok=True)
+        write_private(path, secrets.token_hex(32) + "\n")
+    return bytes.fromhex(path.read_text(encoding="ascii").strip())
 
 
 def write_private(path: Path, text: str) -> None:

@@ -12,11 +12,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from api import queries, report, report_files, status
+from api import folder, queries, report, report_files, status
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
 from collector.loader import Loader
+from collector.policy import Policy
 from collector.spool import Spool
 from correlator.run import INFERENCES, Correlation, Correlator, rules
 from schemas import tables
@@ -81,7 +82,8 @@ class Installation:
         if found:
             counters = Counters()
             spool = Spool(self.settings.spool_path, counters=counters)
-            loader = Loader(self.store, spool, self.settings, counters)
+            policy = Policy.of(self.settings, folder.hash_key(self.settings.data))
+            loader = Loader(self.store, spool, self.settings, counters, policy=policy)
             loader.start()
             is_loaded = loader.stop(LOAD_S_MAX)
             asyncio.run(spool.close())

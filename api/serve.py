@@ -1,21 +1,25 @@
 """The composition root of the server: one process, one data folder, three ports.
 
 Startup refuses with a sentence that helps: another server on the folder, a busy port, a store of a newer schema, one
-of our packages shadowed by another distribution. Shutdown drains: what was acknowledged is in the store, and nothing
+of our packages shadowed by another distribution, a certificate that is none, ports beyond loopback without a token. Shutdown drains: what was acknowledged is in the store, and nothing
 that takes longer (a correlation, a fetch) is waited for beyond a bound, because the next start does it again.
 """
 
 import asyncio
 import contextlib
 import errno
+import hashlib
+import hmac
 import os
+import resource
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,10 +33,12 @@ from prometheus_client import ProcessCollector, generate_latest
 from api import app, auth, folder, pages, schedule, shadowing, status
 from api.folder import Server
 from api.installation import Installation
-from collector import otlp_grpc, otlp_http
+from collector import connections, otlp_grpc, otlp_http, tls
 from collector.counters import Counters
+from collector.inflight import Budget
 from collector.intake.door import Door
 from collector.loader import Loader
+from collector.policy import Policy
 from collector.receiver import Receiver
 from collector.spool import Spool
 from schemas.errors import StoreError
@@ -48,6 +54,8 @@ REQUESTS_GRACE_S = 5
 """How long requests in flight may take after the signal."""
 JOBS_GRACE_S = 10.0
 """How long after the signal a job at work may take; what it would have written is inferred or fetched again."""
+FILES_MAX = 65_536
+"""Open files that we ask for; many systems give 1024, which as many connections use up."""
 PROGRESS_S = 5.0
 """Least time between two lines about a step that goes on."""
 
@@ -114,6 +122,9 @@ def listener(host: str, port: int, *, purpose: str) -> socket.socket:
 async def _run(installation: Installation, *, announce: bool) -> None:
     settings, store = installation.settings, installation.store
     stop, hurry = _on_signals()
+    secured = tls.read(settings)
+    _refuse_without_token(installation)
+    _raise_file_limit()
     counters = Counters()
     outcomes = schedule.Outcomes(counters.registry)
     ProcessCollector(registry=counters.registry)
@@ -133,21 +144,38 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         backlog_bytes_max=settings.backlog_bytes_max,
         counters=counters,
     )
-    loader = Loader(store, spool, settings, counters)
+    policy = Policy.of(settings, folder.hash_key(settings.data))
+    loader = Loader(store, spool, settings, counters, policy=policy)
     receiver = Receiver(settings, spool, counters)
     token_path = auth.first_token(store, settings.data)
     login = auth.Login()
+    budget = Budget(settings.inflight_bytes_max)
     authorize = _authorizer(installation)
     grpc_server, grpc_port = await otlp_grpc.serve(
-        receiver, host=settings.host, port=settings.otlp_grpc_port, authorize=authorize
+        receiver,
+        host=settings.host,
+        port=settings.otlp_grpc_port,
+        authorize=authorize,
+        budget=budget,
+        request_timeout_s=settings.request_timeout_s,
+        connections_max=settings.connections_max,
+        credentials=secured.otlp_grpc if secured else None,
+    )
+    otlp = otlp_http.app(
+        receiver,
+        authorize=authorize,
+        budget=budget,
+        request_timeout_s=settings.request_timeout_s,
+        cors_origins=settings.cors_origins,
     )
     server = Server(
         pid=os.getpid(),
-        api_url=f"http://{_shown(settings.host)}:{api_socket.getsockname()[1]}",
+        api_url=f"{'https' if secured else 'http'}://{_shown(settings.host)}:{api_socket.getsockname()[1]}",
         otlp_grpc_port=grpc_port,
         otlp_http_port=otlp_socket.getsockname()[1],
         token_path=str(token_path.absolute()),
         secret=secrets.token_urlsafe(32),
+        certificate_sha256=secured.certificate_sha256 if secured else "",
     )
     started_at = datetime.now(UTC)
 
@@ -170,7 +198,10 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         status_of=status_of,
     )
     loader.start()
-    servers = [_http_server(otlp_http.app(receiver, authorize=authorize)), _http_server(rest)]
+    servers = [
+        _http_server(otlp, settings, secured.otlp if secured else None),
+        _http_server(rest, settings, secured.api if secured else None),
+    ]
     tasks = [
         asyncio.create_task(http.serve(sockets=[bound]))
         for http, bound in zip(servers, (otlp_socket, api_socket), strict=True)
@@ -252,30 +283,64 @@ def _children() -> list[int]:
     return found
 
 
+def _refuse_without_token(installation: Installation) -> None:
+    """Beyond loopback nobody sends without a token, so without one nothing could arrive.
+
+    Raises:
+        StoreError: there is none that was made for telemetry.
+    """
+    settings = installation.settings
+    if settings.is_loopback or settings.ingest_token is not None:
+        return
+    if not auth.has_sender(installation.store, now=datetime.now(UTC)):
+        raise StoreError(
+            f"{settings.host} is beyond loopback, and there is no token for telemetry yet",
+            hint=f"make one first: aftermerge token create fleet --scope ingest --data {settings.data}; "
+            "or give one of 32 characters or more in AFTERMERGE_INGEST_TOKEN",
+        )
+
+
 def _authorizer(installation: Installation) -> Callable[[str | None], bool]:
     """May the sender of this ``authorization`` value send telemetry?"""
     settings, store = installation.settings, installation.store
+    stated = settings.ingest_token.get_secret_value() if settings.ingest_token else None
 
     def authorize(header: str | None) -> bool:
         if not settings.needs_ingest_token:
             return True
         kind, _, token = (header or "").partition(" ")
-        found = auth.verify(store, token.strip(), now=datetime.now(UTC)) if kind.lower() == "bearer" else None
+        if kind.lower() != "bearer":
+            return False
+        token = token.strip()
+        if stated is not None and hmac.compare_digest(_digest(stated), _digest(token)):
+            return True
+        found = auth.verify(store, token, now=datetime.now(UTC))
         return found is not None and found.may(TokenScope.INGEST)
 
     return authorize
 
 
-def _http_server(asgi: Callable[..., Awaitable[None]] | Any) -> _Quiet:
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="replace")).digest()
+
+
+def _raise_file_limit() -> None:
+    """As many open files as the system lets us have: a connection that uses up the last would stop the store."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_MAX)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+def _http_server(asgi: Any, settings: Settings, secured: ssl.SSLContext | None) -> _Quiet:
     return _Quiet(
-        uvicorn.Config(
+        connections.Config(
             asgi,
+            request_timeout_s=settings.request_timeout_s,
+            connections_max=settings.connections_max,
+            tls=secured,
             log_config=None,
-            access_log=False,
-            lifespan="off",
-            timeout_keep_alive=75,
             timeout_graceful_shutdown=REQUESTS_GRACE_S,
-            server_header=False,
         )
     )
 

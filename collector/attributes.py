@@ -1,6 +1,6 @@
-"""OTLP attribute values as text with their kind, the keys that have a column, and the bounds on both.
+"""OTLP attribute values as text with their kind, and the keys that have a column.
 
-Knows how a value is spelled in the store; does not know tables other than by the columns of ``spans``.
+Knows how a value is spelled in the store, for both decoders; knows no tables other than by the columns of ``spans``.
 Source: opentelemetry-proto, common/v1/common.proto (AnyValue, KeyValue); semantic conventions for the keys.
 """
 
@@ -9,16 +9,25 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyValueList
 
+from collector.policy import DROPPED, HASHED, NOT_KEPT, SCRUBBED, Action, Policy, Rule, scrub
 from schemas import tables
 from schemas import vocabulary as v
 
-UNSET = 0
-"""Kind of a value that was sent without content. Every other kind is the field number of AnyValue's oneof."""
+UNSET, STRING, INT = 0, 1, 3
+"""Kinds that are named here. 0: sent without content; every other kind is the field number in AnyValue's oneof."""
+LONG_KINDS = (STRING, 5, 6, 7)
+"""Kinds whose text has no length of its own: strings, arrays, maps, bytes."""
+ATTRIBUTE_CUT = "attribute_cut"
+LEFT_OUT = {Action.DROP: DROPPED, Action.LEAVE_OUT: NOT_KEPT}
+"""Reason under which an attribute that is not stored is counted, by the policy's action."""
 
 KINDS: dict[str | None, int] = {
     None: UNSET,
@@ -59,41 +68,33 @@ _COLUMN_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """Bytes of UTF-8 that one value may have; longer ones are cut and counted."""
+class Target:
+    """The column that a key fills with values of one kind. ``rank``: 0 for the current name, old ones after it."""
 
-    attribute_bytes_max: int = 8192
-    stacktrace_bytes_max: int = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
     column: str
-    kind: str
-    is_current: bool
+    kind: int
+    rank: int
 
 
-def _targets() -> dict[str, _Target]:
+def _targets() -> dict[str, Target]:
     types = {c.name: c.type for c in tables.SPANS.columns}
     found = {}
     for key in _COLUMN_KEYS:
         column = key.replace(".", "_")
-        kind = "int_value" if types[column] is tables.INT else "string_value"
-        found[key] = _Target(column, kind, is_current=True)
-    for old, key in v.RENAMED_KEYS.items():
+        found[key] = Target(column, INT if types[column] is tables.INT else STRING, rank=0)
+    for rank, (old, key) in enumerate(v.RENAMED_KEYS.items(), start=1):
         if key in found:
-            found[old] = _Target(found[key].column, found[key].kind, is_current=False)
+            found[old] = Target(found[key].column, found[key].kind, rank)
     return found
 
 
-_TARGETS = _targets()
-COLUMNS = tuple(dict.fromkeys(target.column for target in _TARGETS.values()))
+TARGETS = _targets()
+"""key -> column of ``spans``, ordered so that of two keys for one column the earlier wins."""
+COLUMNS = tuple(dict.fromkeys(target.column for target in TARGETS.values()))
 """Columns of ``spans`` that are filled from span attributes."""
 
-_HTTP_TARGET = "http.target"
-
 Entries = dict[str, tuple[str | None, int]]
-"""Attributes of one item in the order sent: key -> (text, kind)."""
+"""Attributes of one item in the order sent, no key twice: key -> (text, kind)."""
 
 
 def text_of(value: Any) -> tuple[str | None, int]:
@@ -103,8 +104,8 @@ def text_of(value: Any) -> tuple[str | None, int]:
         return value.string_value, 1
     if name == "bytes_value":
         return base64.b64encode(value.bytes_value).decode(), 7
-    if name == "double_value" and not math.isfinite(value.double_value):
-        return _double_name(value.double_value), 4
+    if name == "double_value":
+        return double_text(value.double_value), 4
     return (None, UNSET) if name is None else (_json(value), KINDS[name])
 
 
@@ -137,15 +138,24 @@ def _json(value: Any) -> str:
             return str(getattr(value, name))
 
 
+def double_text(number: float) -> str:
+    """A number as Python spells it: the shortest text that reads back as the same number."""
+    return repr(number) if math.isfinite(number) else _double_name(number)
+
+
+def nested_text(kind: int, encoded: bytes) -> str:
+    """JSON text of an encoded ArrayValue (``kind`` 5) or KeyValueList (6)."""
+    if kind == KINDS["array_value"]:
+        return _json(AnyValue(array_value=ArrayValue.FromString(encoded)))
+    return _json(AnyValue(kvlist_value=KeyValueList.FromString(encoded)))
+
+
 def _double_name(number: float) -> str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
 def cut(text: str, bytes_max: int, tally: Counter[str], reason: str) -> str:
     """``text``, or its first ``bytes_max`` bytes of whole characters, counted under ``reason``."""
-    # A character has at most four bytes: most values are known to fit without being encoded.
-    if len(text) * 4 <= bytes_max:
-        return text
     encoded = text.encode()
     if len(encoded) <= bytes_max:
         return text
@@ -158,8 +168,6 @@ def cut_stacktrace(text: str, bytes_max: int, tally: Counter[str]) -> str:
 
     Which end is which depends on the language, and the middle of a trace that long is recursion.
     """
-    if len(text) * 4 <= bytes_max:
-        return text
     encoded = text.encode()
     if len(encoded) <= bytes_max:
         return text
@@ -171,87 +179,97 @@ def cut_stacktrace(text: str, bytes_max: int, tally: Counter[str]) -> str:
     return f"{head}\n... {left_out} bytes left out ...\n{tail}"
 
 
-def entries(attributes: Iterable[Any], bounds: Bounds, tally: Counter[str]) -> Entries:
-    """Attributes as an ordered mapping. A repeated key keeps its last value, as setting it twice in an SDK would."""
-    found: Entries = {}
+def bounded(key: str, text: str, policy: Policy, tally: Counter[str]) -> str:
+    """``text`` within the bound of its key."""
+    if key == v.EXCEPTION_STACKTRACE:
+        return cut_stacktrace(text, policy.stacktrace_bytes_max, tally)
+    return cut(text, policy.attribute_bytes_max, tally, ATTRIBUTE_CUT)
+
+
+def entries(attributes: Iterable[Any], policy: Policy, tally: Counter[str]) -> Entries:
+    """Attributes as the policy lets them be stored.
+
+    A repeated key keeps its first place and its last value, as setting it twice in an SDK would.
+    """
+    sent: dict[str, Any] = {}
     for attribute in attributes:
-        key = attribute.key
-        text, kind = text_of(attribute.value)
-        if key in found:
+        if attribute.key in sent:
             tally["attribute_repeated"] += 1
-        found[key] = (None if text is None else _bounded(key, text, bounds, tally), kind)
+        sent[attribute.key] = attribute.value
+    found: Entries = {}
+    for key, value in sent.items():
+        action = policy.action(key)
+        if action in LEFT_OUT:
+            tally[LEFT_OUT[action]] += 1
+            continue
+        text, kind = text_of(value)
+        if action is Action.HASH and text is not None:
+            tally[HASHED] += 1
+            text, kind = policy.hash(text), STRING
+        if text is not None:
+            if kind == STRING:
+                text = scrubbed(text, policy.rules(key), tally)
+            if kind in LONG_KINDS:
+                text = bounded(key, text, policy, tally)
+        found[key] = (text, kind)
     return found
 
 
-def split(
-    attributes: Iterable[Any], rest: "Maps", bounds: Bounds, tally: Counter[str]
-) -> dict[str, str | int]:
-    """Span attributes as column -> value; those without a column are added to ``rest`` as one row.
+def scrubbed(text: str, rules: tuple[Rule, ...], tally: Counter[str]) -> str:
+    """One text by :func:`policy.scrub`."""
+    if not rules:
+        return text
+    after = _scrubbed(text, rules)
+    tally[SCRUBBED] += after != text
+    return after
 
-    A key leaves the rest only when its value has the type of the column. An old key fills the column of the
-    current one unless the span carries both.
+
+@lru_cache(maxsize=4096)
+def _scrubbed(text: str, rules: tuple[Rule, ...]) -> str:
+    # Messages and stacks come again and again, and a pattern is compiled at every call.
+    after: str = scrub(pa.array([text], pa.string()), rules)[0].as_py()
+    return after
+
+
+def split(found: Entries) -> tuple[dict[str, str | int], Entries]:
+    """(column -> value, the entries without a column).
+
+    A key leaves the rest only when its value has the type of the column and no earlier name of it has one too.
     """
     pulled: dict[str, str | int] = {}
-    folded: dict[str, str] = {}
-    bytes_max = bounds.attribute_bytes_max
-    length_max = bytes_max // 4
-    for attribute in attributes:
-        key, value = attribute.key, attribute.value
-        name = value.WhichOneof("value")
-        target = _TARGETS.get(key)
-        if target is None or name != target.kind:
-            # The common kinds are spelled here, without a call: this line runs ten times a span.
-            if name == "string_value":
-                text = value.string_value
-                if len(text) > length_max:
-                    text = _bounded(key, text, bounds, tally)
-                rest.put(key, text, 1)
-            elif name == "int_value":
-                rest.put(key, str(value.int_value), 3)
-            else:
-                nested, kind = text_of(value)
-                if nested is not None and len(nested) > length_max:
-                    nested = _bounded(key, nested, bounds, tally)
-                rest.put(key, nested, kind)
+    rest = dict(found)
+    for key, target in TARGETS.items():
+        text, kind = found.get(key, (None, UNSET))
+        if kind != target.kind or text is None or target.column in pulled:
             continue
-        column, raw = target.column, getattr(value, target.kind)
-        if name == "string_value" and len(raw) > length_max:
-            raw = cut(raw, bytes_max, tally, "attribute_cut")
-        if target.is_current:
-            displaced = folded.pop(column, None)
-            if displaced is not None:
-                rest.put(displaced, str(pulled[column]), KINDS[name])
-            pulled[column] = raw
-        elif key == _HTTP_TARGET and "?" in raw:
+        if key == v.HTTP_TARGET and "?" in text:
             # The old key held path and query; the column holds the path, the whole stays in the rest.
-            rest.put(key, raw, 1)
-            pulled.setdefault(column, raw.partition("?")[0])
-        elif column not in pulled or folded.get(column) == key:
-            pulled[column] = raw
-            folded[column] = key
-        else:
-            rest.put(key, str(raw), KINDS[name])
-    rest.end(tally)
-    return pulled
-
-
-def _bounded(key: str, text: str, bounds: Bounds, tally: Counter[str]) -> str:
-    if key == v.EXCEPTION_STACKTRACE:
-        return cut_stacktrace(text, bounds.stacktrace_bytes_max, tally)
-    return cut(text, bounds.attribute_bytes_max, tally, "attribute_cut")
+            pulled[target.column] = text.partition("?")[0]
+            continue
+        pulled[target.column] = text if kind == STRING else int(text)
+        del rest[key]
+    return pulled, rest
 
 
 def first_text(found: Mapping[str, tuple[str | None, int]], key: str) -> str | None:
     """The string under ``key``, or under an old name of it; None when absent, empty, or of another kind."""
     for name in (key, *(old for old, new in v.RENAMED_KEYS.items() if new == key)):
         text, kind = found.get(name, (None, UNSET))
-        if kind == 1 and text:
+        if kind == STRING and text:
             return text
     return None
 
 
-class Maps:
-    """Collects one map of attributes per row and builds the two columns that hold them."""
+def kinds_text(offsets: np.ndarray, kinds: np.ndarray) -> pa.StringArray:
+    """One text of digits per row. ``offsets``: int32, rows + 1; ``kinds``: uint8, one per attribute."""
+    digits = (kinds + ord("0")).astype(np.uint8).tobytes()
+    return pa.StringArray.from_buffers(
+        len(offsets) - 1, pa.py_buffer(offsets.astype(np.int32).tobytes()), pa.py_buffer(digits)
+    )
+
+
+class Lists:
+    """Collects one set of attributes per row and builds the three columns that hold them."""
 
     def __init__(self) -> None:
         self._offsets = [0]
@@ -259,37 +277,21 @@ class Maps:
         self._texts: list[str | None] = []
         self._kinds: list[int] = []
 
-    def put(self, key: str, text: str | None, kind: int) -> None:
-        """One entry of the row that :meth:`end` will close."""
-        self._keys.append(key)
-        self._texts.append(text)
-        self._kinds.append(kind)
-
-    def end(self, tally: Counter[str]) -> None:
-        """Close a row. A repeated key keeps its first place and its last value: the store refuses a map with both."""
-        start = self._offsets[-1]
-        count = len(self._keys) - start
-        if count > 1 and len(set(self._keys[start:])) < count:
-            kept = {
-                k: (t, n)
-                for k, t, n in zip(self._keys[start:], self._texts[start:], self._kinds[start:], strict=True)
-            }
-            tally["attribute_repeated"] += count - len(kept)
-            del self._keys[start:], self._texts[start:], self._kinds[start:]
-            for key, (text, kind) in kept.items():
-                self.put(key, text, kind)
-        self._offsets.append(len(self._keys))
-
     def add(self, found: Entries) -> None:
         """A whole row."""
         for key, (text, kind) in found.items():
-            self.put(key, text, kind)
+            self._keys.append(key)
+            self._texts.append(text)
+            self._kinds.append(kind)
         self._offsets.append(len(self._keys))
 
-    def arrays(self) -> tuple[pa.MapArray, pa.ListArray]:
-        """``attributes`` (map of text) and ``attribute_kinds`` (list of uint8, parallel to the map's entries)."""
-        offsets = pa.array(self._offsets, pa.int32())
-        maps = pa.MapArray.from_arrays(
-            offsets, pa.array(self._keys, pa.string()), pa.array(self._texts, pa.string())
-        )
-        return maps, pa.ListArray.from_arrays(offsets, pa.array(self._kinds, pa.uint8()))
+    def arrays(self) -> dict[str, pa.Array]:
+        """``attribute_keys``, ``attribute_values`` and ``attribute_kinds``."""
+        offsets = np.array(self._offsets, np.int32)
+        return {
+            "attribute_keys": pa.ListArray.from_arrays(pa.array(offsets), pa.array(self._keys, pa.string())),
+            "attribute_values": pa.ListArray.from_arrays(
+                pa.array(offsets), pa.array(self._texts, pa.string())
+            ),
+            "attribute_kinds": kinds_text(offsets, np.array(self._kinds, np.uint8)),
+        }

@@ -80,6 +80,12 @@ class Counters:
         self.load_seconds = Histogram(
             "aftermerge_load_seconds", "One load transaction", buckets=_SECONDS, registry=self.registry
         )
+        self.decode_fallbacks = Counter(
+            "aftermerge_decode_fallbacks",
+            "Requests that the reference decoder decoded in place of the columnar one",
+            ["reason"],
+            registry=self.registry,
+        )
         self.load_failures = Counter(
             "aftermerge_load_failures",
             "Load transactions rolled back and tried again",

@@ -1,23 +1,28 @@
-"""Sealed spool segments into the store, each exactly once.
+"""Sealed spool segments into the store, each span exactly once, a row group of the store at a time.
 
-The rows of a segment and its number in ``spool_done`` are committed in one transaction; only then the file goes. A
-crash between the two leaves a file whose number is known, and the next start deletes it without loading it again.
+A transaction that fills whole row groups goes straight into the file; a smaller one is written to the log first and
+again at the next checkpoint, which costs twice as much and holds up commits. So spans wait until a row group is full, at
+most ``load_age_s``, and a segment may be stored in parts. The rows of a part and how far the segment is stored
+(``spool_done``) are committed together; only when all of it is stored the file goes. A crash between the two leaves a
+file whose number is known, and the next start goes on behind what is stored.
 """
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import structlog
 
-from collector import otlp, rollups, segments
-from collector.attributes import Bounds
+from collector import decoding, rollups, segments
 from collector.counters import Counters
-from collector.otlp import Decoded
+from collector.otlp import TABLES, Decoded
+from collector.policy import Policy
 from collector.segments import Content, Segment
 from collector.spool import Spool
 from schemas import tables
@@ -27,32 +32,53 @@ from schemas.store import Store
 
 _log = structlog.get_logger(__name__)
 
-_POLL_S = 0.5
+_POLL_S = 0.1
 _RETRY_S_MAX = 30.0
 _DONE_KEPT = timedelta(days=7)
 """How long the number of a deleted segment is kept: far longer than a deletion takes to reach the disk."""
-_SPAN_BYTES = 512
-"""Spooled bytes of an ordinary span, to guess rows before decoding; measured averages are 560 to 580."""
+_KNOWN_IDS_MAX = 100_000
 
 # Wrong data stays wrong however often it is tried; anything else (disk, memory, a lock, a bug in our SQL) may pass
 # or be mended, and until then the segment stays where it is.
 _WRONG_DATA = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputException, ValueError, TypeError)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loading:
-    """One segment on its way; ``decoded`` is None when its rows are in the store already."""
+@dataclass(slots=True)
+class _Decoded:
+    """One segment on its way. ``stored``: how many of its spans are in the store, in their order; ``is_begun``: with
+    the first of them went all that is not a span."""
 
     segment: Segment
     content: Content
-    decoded: Decoded | None
+    decoded: Decoded
+    stored: int
+    is_begun: bool
+    taken_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def waiting(self) -> int:
+        """Spans that are not stored yet."""
+        return int(self.decoded.spans.num_rows) - self.stored
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The next ``count`` spans of a segment."""
+
+    of: _Decoded
+    count: int
+
+    @property
+    def is_last(self) -> bool:
+        return self.count == self.of.waiting
 
 
 class Loader:
     """One thread between the spool and the store.
 
-    ``settings``: ``load_rows_max`` rows per transaction (about one row group), the bounds of values. ``on_loaded`` is
-    called with the number of rows, in the loader's thread, after each commit that brought some.
+    ``settings``: ``load_rows`` spans that a transaction waits for and ``load_age_s`` seconds that it waits at most.
+    ``policy``: what may be stored; made of ``settings`` when absent. ``on_loaded`` is called with the number of spans
+    and exceptions, in the loader's thread, after each commit that brought some.
     """
 
     def __init__(
@@ -62,14 +88,18 @@ class Loader:
         settings: Settings,
         counters: Counters,
         *,
+        policy: Policy | None = None,
         on_loaded: Callable[[int], None] | None = None,
     ) -> None:
         self._store = store
         self._spool = spool
-        self._rows_max = settings.load_rows_max
-        self._bounds = Bounds(settings.attribute_bytes_max, settings.stacktrace_bytes_max)
+        self._rows = settings.load_rows
+        self._age_s = settings.load_age_s
+        self._policy = policy or Policy.of(settings, secret=b"")
         self._counters = counters
         self._on_loaded = on_loaded
+        self._decoded: deque[_Decoded] = deque()
+        self._known_ids: dict[str, set[int]] = {t.name: set() for t in TABLES if t.key}
         self._stopping = threading.Event()
         self._drained = False
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -112,14 +142,12 @@ class Loader:
                 if not is_begun:
                     self._forget_old_numbers()
                     is_begun = True
-                waiting = self._spool.sealed()
-                if waiting:
-                    self._load_next(waiting)
-                elif stopping:
+                taken = self._take(timeout_s=0.0 if stopping else _POLL_S)
+                if self._is_due(is_last=stopping and not taken):
+                    self._load()
+                elif stopping and not taken:
                     self._drained = True
                     return
-                else:
-                    self._spool.wait(_POLL_S)
                 pause_s = 0.0
             except Exception as error:
                 # Whatever it is, the segments stay on disk and the backlog bound speaks for us at the door.
@@ -131,7 +159,7 @@ class Loader:
                 self._stopping.wait(pause_s)
 
     def _forget_old_numbers(self) -> None:
-        """Segments that were loaded but not deleted are not forgotten: :meth:`_load_next` looks for them."""
+        """Segments that were loaded but not deleted are not forgotten: :meth:`_take` looks for them."""
         kept = [s.number for s in self._spool.sealed()]
         self._store.execute(
             "DELETE FROM facts.spool_done WHERE loaded_at < $before AND NOT list_contains($kept::BIGINT[], segment)",
@@ -139,72 +167,140 @@ class Loader:
             kept=kept,
         )
 
-    def _load_next(self, waiting: list[Segment]) -> None:
-        """Load segments from the front of ``waiting``, about ``load_rows_max`` rows of them, in one transaction."""
-        group = self._read(waiting)
+    def _take(self, timeout_s: float) -> bool:
+        """Read and decode the next segment, unless a row group of spans is waiting already; True when one was there."""
+        if self._waiting() >= self._rows:
+            return True
+        segment = self._spool.take(timeout_s)
+        if segment is None:
+            return False
+        try:
+            done = self._store.row(
+                "SELECT span_count, is_whole FROM facts.spool_done WHERE segment = $number",
+                number=segment.number,
+            )
+            if done is not None and done["is_whole"]:
+                self._spool.remove(segment)
+                return True
+            content = segments.read(segment)
+            fallbacks: Counter[str] = Counter()
+            decoded = decoding.decode(content.requests, self._policy, fallbacks)
+        except (ValueError, TypeError, LookupError, ArithmeticError) as error:
+            # A fault of ours in both decoders: the segments behind this one must not wait for it to be mended.
+            _log.exception("segment_not_decoded", path=str(segment.path), error=str(error))
+            self._spool.quarantine(segment)
+            return True
+        except BaseException:
+            self._spool.give_back(segment)
+            raise
+        for reason, count in fallbacks.items():
+            self._counters.decode_fallbacks.labels(reason).inc(count)
+        stored = 0 if done is None else done["span_count"]
+        self._decoded.append(_Decoded(segment, content, decoded, stored, is_begun=done is not None))
+        return True
+
+    def _waiting(self) -> int:
+        return sum(d.waiting for d in self._decoded)
+
+    def _is_due(self, *, is_last: bool) -> bool:
+        if not self._decoded:
+            return False
+        if is_last or self._waiting() >= self._rows:
+            return True
+        return time.monotonic() - self._decoded[0].taken_at >= self._age_s
+
+    def _load(self) -> None:
+        """Store whole row groups of what waits, or all of it when there is less than one."""
+        waiting = self._waiting()
+        count = waiting - waiting % self._rows or waiting
+        parts = []
+        for decoded in self._decoded:
+            part = _Part(decoded, min(count, decoded.waiting))
+            count -= part.count
+            if part.count or part.is_last:
+                parts.append(part)
         started = time.perf_counter()
         try:
-            self._commit(group)
-        except _WRONG_DATA as error:
-            if len(group) > 1:
-                # One of them cannot be stored: the others must not wait for it.
-                for loading in group:
-                    self._load_next([loading.segment])
-                return
-            # Never skipped in silence: the file is kept, counted, and named.
-            _log.error("segment_quarantined", path=str(group[0].segment.path), error=str(error))
-            self._spool.quarantine(group[0].segment)
+            self._commit(parts)
+        except _WRONG_DATA:
+            # One of them cannot be stored: the others must not wait for it.
+            for part in parts:
+                self._load_alone(part.of)
             return
         self._counters.load_seconds.observe(time.perf_counter() - started)
-        rows = sum(self._finish(loading) for loading in group)
+        self._tell(sum(map(self._finish, parts)))
+
+    def _load_alone(self, decoded: _Decoded) -> None:
+        part = _Part(decoded, decoded.waiting)
+        try:
+            self._commit([part])
+        except _WRONG_DATA as error:
+            # Never skipped in silence: the file is kept, counted, and named.
+            _log.error("segment_quarantined", path=str(decoded.segment.path), error=str(error))
+            self._spool.quarantine(decoded.segment)
+            self._decoded.remove(decoded)
+            return
+        self._tell(self._finish(part))
+
+    def _tell(self, rows: int) -> None:
         if rows and self._on_loaded is not None:
             self._on_loaded(rows)
 
-    def _read(self, waiting: list[Segment]) -> list[_Loading]:
-        listed = self._store.rows(
-            "SELECT segment FROM facts.spool_done WHERE list_contains($numbers::BIGINT[], segment)",
-            numbers=[s.number for s in waiting],
-        )
-        done = {row["segment"] for row in listed}
-        group: list[_Loading] = []
-        rows = 0
-        for segment in waiting:
-            guess = segment.size_bytes // _SPAN_BYTES
-            if group and rows + guess > self._rows_max:
-                break
-            content = segments.read(segment)
-            is_done = segment.number in done
-            decoded = None if is_done else otlp.decode(content.requests, self._bounds)
-            group.append(_Loading(segment, content, decoded))
-            rows += guess if decoded is None else decoded.spans.num_rows + decoded.exceptions.num_rows
-        return group
-
-    def _commit(self, group: list[_Loading]) -> None:
-        fresh = [(g.segment.number, g.decoded) for g in group if g.decoded is not None]
-        if not fresh:
-            return
+    def _commit(self, parts: Iterable[_Part]) -> None:
         now = datetime.now(UTC)
+        begun = [p.of.decoded.rows for p in parts if not p.of.is_begun]
+        spans = pa.concat_tables([p.of.decoded.spans.slice(p.of.stored, p.count) for p in parts])
         done = [
             {
-                "segment": number,
+                "segment": p.of.segment.number,
                 "loaded_at": now,
-                "span_count": decoded.spans.num_rows,
-                "exception_count": decoded.exceptions.num_rows,
+                "span_count": p.of.stored + p.count,
+                "is_whole": p.is_last,
             }
-            for number, decoded in fresh
+            for p in parts
         ]
+        fresh: dict[str, set[int]] = {}
         with self._store.transaction():
-            self._store.append(tables.RESOURCES, pa.concat_tables([d.resources for _, d in fresh]))
-            self._store.append(tables.SCOPES, pa.concat_tables([d.scopes for _, d in fresh]))
-            spans = rollups.stamp(self._store, pa.concat_tables([d.spans for _, d in fresh]), now=now)
-            self._store.append(tables.SPANS, spans)
-            self._store.append(tables.EXCEPTIONS, pa.concat_tables([d.exceptions for _, d in fresh]))
-            self._store.append_rows(tables.SPOOL_DONE, done)
+            for table in TABLES:
+                if table is tables.SPANS:
+                    self._store.append(table, rollups.stamp(self._store, spans, now=now))
+                elif begun:
+                    rows = pa.concat_tables([by_table[table.name] for by_table in begun])
+                    if table.key:
+                        rows, fresh[table.name] = self._unknown(table, rows)
+                    self._store.append(table, rows)
+            self._store.append_rows(tables.SPOOL_DONE, done, replace=True)
+        for name, ids in fresh.items():
+            if len(self._known_ids[name]) + len(ids) <= _KNOWN_IDS_MAX:
+                self._known_ids[name] |= ids
 
-    def _finish(self, loading: _Loading) -> int:
-        """Let go of a segment that is in the store, count what it brought, and return its rows."""
-        segment, content, decoded = loading.segment, loading.content, loading.decoded
-        unreadable = decoded.unreadable if decoded else ()
+    def _unknown(self, table: tables.Table, rows: pa.Table) -> tuple[pa.Table, set[int]]:
+        """The rows whose id was not stored by this process before, and those ids."""
+        (key,) = table.key
+        known = self._known_ids[table.name]
+        fresh = set(pc.unique(rows[key]).to_pylist()) - known
+        return rows.filter(pc.is_in(rows[key], pa.array(list(fresh), rows[key].type))), fresh
+
+    def _finish(self, part: _Part) -> int:
+        """Count what a stored part brought, let go of its segment when it was the last, and return its rows."""
+        of = part.of
+        counts = {tables.SPANS.name: part.count}
+        if not of.is_begun:
+            of.is_begun = True
+            counts[tables.EXCEPTIONS.name] = of.decoded.exceptions.num_rows
+            for reason, count in of.decoded.altered.items():
+                self._counters.altered.labels(reason).inc(count)
+        for name, count in counts.items():
+            self._counters.stored.labels(name).inc(count)
+        is_last = part.is_last
+        of.stored += part.count
+        if is_last:
+            self._let_go(of)
+            self._decoded.remove(of)
+        return sum(counts.values())
+
+    def _let_go(self, of: _Decoded) -> None:
+        segment, content, unreadable = of.segment, of.content, of.decoded.unreadable
         if content.torn_bytes:
             self._counters.spool_damage.labels("torn").inc()
             _log.info("segment_torn", path=str(segment.path), unacknowledged_bytes=content.torn_bytes)
@@ -219,10 +315,3 @@ class Loader:
             self._spool.quarantine(segment)
         else:
             self._spool.remove(segment)
-        if decoded is None:
-            return 0
-        self._counters.stored.labels("spans").inc(decoded.spans.num_rows)
-        self._counters.stored.labels("exceptions").inc(decoded.exceptions.num_rows)
-        for reason, count in decoded.altered.items():
-            self._counters.altered.labels(reason).inc(count)
-        return int(decoded.spans.num_rows + decoded.exceptions.num_rows)

@@ -1,26 +1,24 @@
-"""Attributes that never enter: taken out of a request before anything of it is written, spool included."""
+"""Attributes taken out of a request before anything of it is written, spool included: for those who ask for it.
 
-from collections.abc import Iterable, Iterator
+The policy keeps them out of the store in any case; without this they stand in the spool until it is loaded, about a
+second. It is not the default because each message must be walked and written anew, which costs more than receiving it.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 
-
-def mentions(body: bytes, keys: Iterable[str]) -> bool:
-    """True when the encoded request can hold one of ``keys``: a byte search, so that most requests are not walked.
-
-    A protobuf string stands in its message as plain UTF-8, wherever it is nested.
-    """
-    return any(key.encode() in body for key in keys)
+from collector.policy import Action, Policy
 
 
-def strip(message: Any, keys: frozenset[str]) -> int:
-    """Remove the attributes named in ``keys`` from every resource, scope, span, event, link and log record.
+def strip(message: Any, policy: Policy) -> int:
+    """Remove the attributes that ``policy`` drops from every resource, scope, span, event, link and log record.
 
     ``message`` is an export request of traces or logs; the number removed is returned. A key inside a nested value
     is part of that value and stays.
     """
     removed = 0
     for attributes in _attribute_lists(message):
-        kept = [a for a in attributes if a.key not in keys]
+        kept = [a for a in attributes if policy.action(a.key) is not Action.DROP]
         if len(kept) < len(attributes):
             removed += len(attributes) - len(kept)
             # Elements of a cleared field are gone with it: keep copies.

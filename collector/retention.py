@@ -29,6 +29,8 @@ def expire(store: Store, settings: Settings, *, now: datetime) -> None:
         store.execute(
             sql("collector", "expire_spans"), spans_before=spans_before, failures_before=failures_before
         )
+        for name in ("expire_span_events", "expire_span_links"):
+            store.execute(sql("collector", name), spans_before=spans_before)
         for name in ("expire_exceptions", "expire_operation_hours"):
             store.execute(sql("collector", name), failures_before=failures_before)
         store.execute(sql("collector", "expire_loads"), loaded_before=now - LOADS_KEPT)

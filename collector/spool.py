@@ -53,7 +53,7 @@ class Spool:
         path: Path,
         *,
         segment_bytes_max: int = 16 * 1024 * 1024,
-        segment_age_s: float = 1.0,
+        segment_age_s: float = 0.25,
         backlog_bytes_max: int = 1024 * 1024 * 1024,
         counters: Counters | None = None,
     ) -> None:
@@ -67,6 +67,7 @@ class Spool:
         self._waiting: list[_Waiting] = []
         self._sealed: dict[int, Segment] = {s.number: s for s in segments.find(path)}
         self._inherited = set(self._sealed)
+        self._offered = set(self._sealed)
         self._backlog_bytes = sum(s.size_bytes for s in self._sealed.values())
         self._open: _Open | None = None
         self._last_number = 0
@@ -136,14 +137,26 @@ class Spool:
     # --- the loader's side -------------------------------------------------------------------------
 
     def sealed(self) -> list[Segment]:
-        """The segments that wait for the loader, oldest first."""
+        """The segments that are not loaded, oldest first."""
         with self._changed:
             return [self._sealed[n] for n in sorted(self._sealed)]
 
-    def wait(self, timeout_s: float) -> bool:
-        """Sleep until a segment is sealed, at most ``timeout_s``; True when one is there."""
+    def take(self, timeout_s: float) -> Segment | None:
+        """The oldest segment that was not taken yet, waited for at most ``timeout_s``; None when there is none.
+
+        It stays in the spool until :meth:`remove` or :meth:`quarantine`.
+        """
         with self._changed:
-            return self._changed.wait_for(lambda: bool(self._sealed), timeout_s)
+            if not self._changed.wait_for(lambda: bool(self._offered), timeout_s):
+                return None
+            number = min(self._offered)
+            self._offered.remove(number)
+            return self._sealed[number]
+
+    def give_back(self, segment: Segment) -> None:
+        """Offer a taken segment again."""
+        with self._changed:
+            self._offered.add(segment.number)
 
     def oldest_unix_s(self) -> float | None:
         """When the oldest segment that is not loaded was begun (seconds, Unix epoch); None when all is loaded."""
@@ -259,6 +272,7 @@ class Spool:
         segment = Segment(path, current.number, current.synced_bytes, is_sealed=path.suffix == SEALED_SUFFIX)
         with self._changed:
             self._sealed[current.number] = segment
+            self._offered.add(current.number)
             self._changed.notify_all()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from collector.encodings import TooLarge, UnsupportedEncoding
+from collector.inflight import Busy, TooSlow
 from schemas.errors import AftermergeError, MalformedInput, Overloaded, StoreError
 
 JSON = "application/json"
@@ -28,7 +29,8 @@ class Answer:
 def answer_to(error: AftermergeError) -> Answer:
     """The one table from kinds of error to answers.
 
-    503 and not 429 for a full spool: older Python exporters drop a batch on 429.
+    503 and not 429 for what passes: older Python exporters drop a batch on 429. 408 is final for exporters, and right
+    so: what took too long once will again.
     """
     match error:
         case TooLarge():
@@ -37,6 +39,10 @@ def answer_to(error: AftermergeError) -> Answer:
             return Answer(415, code_pb2.INVALID_ARGUMENT, "unsupported")
         case MalformedInput():
             return Answer(400, code_pb2.INVALID_ARGUMENT, "malformed")
+        case TooSlow():
+            return Answer(408, code_pb2.DEADLINE_EXCEEDED, "slow")
+        case Busy():
+            return Answer(503, code_pb2.RESOURCE_EXHAUSTED, "busy", error.retry_after_s)
         case Overloaded():
             return Answer(503, code_pb2.RESOURCE_EXHAUSTED, "backlog", error.retry_after_s)
         case StoreError():

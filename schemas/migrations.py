@@ -38,6 +38,7 @@ STEPS: dict[int, tuple[str, ...]] = {
 
 VIEWS = (
     """CREATE OR REPLACE MACRO facts.trace_hex(id) AS replace(id::VARCHAR, '-', '')""",
+    """CREATE OR REPLACE MACRO facts.attribute(keys, texts, key) AS texts[list_position(keys, key)]""",
     """CREATE OR REPLACE MACRO facts.span_hex(id) AS printf('%016x', id)""",
     # When a span counts as started: by its own clock, unless that names a time after its receipt or ten years before
     # it (a start of 0 is 1970). TIMESTAMP, UTC.

@@ -3,12 +3,15 @@ overridden by ``AFTERMERGE_*`` environment variables (nested with ``__``), overr
 """
 
 import os
+import re
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -16,7 +19,11 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from schemas import vocabulary
+
 MIB = 1024 * 1024
+# As RFC 6454 serializes one: no path, no trailing slash.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/\sA-Z]+")
 
 
 class RepositorySettings(BaseModel):
@@ -62,20 +69,60 @@ class Settings(BaseSettings):
     api_port: int = Field(8080, ge=0, le=65535)
 
     body_bytes_max: int = Field(64 * MIB, gt=0, description="OTLP request, after decompression")
+    inflight_bytes_max: int = Field(
+        512 * MIB,
+        gt=0,
+        description="OTLP bodies held at a time, compressed and inflated; beyond: refused, retry",
+    )
+    request_timeout_s: float = Field(
+        30.0, gt=0, description="for the headers of a request to arrive, and for its body"
+    )
+    connections_max: int = Field(
+        1000, gt=0, description="of each port; beyond: idle and slow ones are closed, else refused, retry"
+    )
+    cors_origins: tuple[str, ...] = Field(
+        (), description="of pages that send OTLP/HTTP, as browsers state them, or *"
+    )
+    tls_certificate: Path | None = Field(None, description="PEM file, with its chain; for all three ports")
+    tls_key: Path | None = Field(None, description="PEM file without a pass phrase")
+    tls_client_authority: Path | None = Field(
+        None, description="PEM file; senders of OTLP then need a certificate that it signed"
+    )
     intake_bytes_max: int = Field(1 * MIB, gt=0, description="intake or webhook request")
     backlog_bytes_max: int = Field(
         1024 * MIB, gt=0, description="spool bytes not yet loaded; beyond: refused, retry"
     )
     segment_bytes_max: int = Field(16 * MIB, gt=0, description="spool segment size that seals it")
-    segment_age_s: float = Field(1.0, gt=0, description="age that seals a spool segment")
-    load_rows_max: int = Field(20_480, gt=0, description="rows per load transaction: one row group")
+    segment_age_s: float = Field(0.25, gt=0, description="age that seals a spool segment")
+    load_rows: int = Field(
+        20_480, gt=0, description="spans that one load transaction waits for: a row group of the store"
+    )
+    load_age_s: float = Field(1.25, gt=0, description="age at which spans are loaded however few they are")
     attribute_bytes_max: int = Field(
         8192, gt=0, description="one attribute value; longer ones are cut and counted"
     )
     stacktrace_bytes_max: int = Field(
         65_536, gt=0, description="one stack trace; longer ones are cut and counted"
     )
-    attributes_dropped: tuple[str, ...] = ("enduser.id", "enduser.role", "user.email", "user.full_name")
+    attributes_dropped: tuple[str, ...] = Field(
+        vocabulary.ATTRIBUTES_DROPPED, description="never stored; `*` at the end stands for any rest"
+    )
+    attributes_hashed: tuple[str, ...] = Field(
+        vocabulary.ATTRIBUTES_HASHED, description="stored as a keyed hash of their value"
+    )
+    attributes_kept: tuple[str, ...] = Field(
+        (),
+        description="when not empty: of the attributes without a column of their own only these are stored",
+    )
+    attributes_dropped_before_spool: bool = Field(
+        default=False,
+        description="take what is dropped out of a request before it is written even to the spool",
+    )
+    texts_scrubbed: bool = Field(
+        default=True,
+        description="replace credentials, mail addresses and literals in messages, stacks, queries",
+    )
+    scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
     duckdb_memory_limit: str = "2GB"
     duckdb_threads: int = Field(2, gt=0)
 
@@ -102,6 +149,9 @@ class Settings(BaseSettings):
     )
 
     ingest_token_required: bool | None = None
+    ingest_token: SecretStr | None = Field(
+        None, min_length=32, description="accepted for OTLP beside those of the ledger, for containers"
+    )
     pagerduty_secrets: tuple[SecretStr, ...] = ()
     repositories: dict[str, RepositorySettings] = Field(default_factory=dict)
     services: dict[str, ServiceSettings] = Field(default_factory=dict)
@@ -133,6 +183,16 @@ class Settings(BaseSettings):
         """OTLP needs no token on loopback, as exporters expect; beyond it always."""
         return not self.is_loopback if self.ingest_token_required is None else self.ingest_token_required
 
+    @field_validator("scrub_patterns")
+    @classmethod
+    def _refuse_patterns_that_do_not_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        for pattern in patterns:
+            try:
+                pc.match_substring_regex(pa.array([""]), pattern)
+            except pa.ArrowInvalid as error:
+                raise ValueError(f"{pattern!r} is not an RE2 pattern: {error}") from error
+        return patterns
+
     @model_validator(mode="after")
     def _refuse_failures_that_go_first(self) -> "Settings":
         if self.failures_retention_days < self.spans_retention_days:
@@ -148,6 +208,32 @@ class Settings(BaseSettings):
                 "ingest_token_required = false is refused beyond loopback: set host to 127.0.0.1 or remove it"
             )
         return self
+
+    @model_validator(mode="after")
+    def _refuse_half_a_certificate(self) -> "Settings":
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        if self.tls_client_authority is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_authority needs tls_certificate and tls_key")
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_bounds_that_exclude_each_other(self) -> "Settings":
+        if self.inflight_bytes_max < 2 * self.body_bytes_max:
+            raise ValueError(
+                "inflight_bytes_max must be at least twice body_bytes_max: one body is held compressed and inflated"
+            )
+        return self
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _refuse_what_no_browser_states(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no origin: write scheme://host or scheme://host:port in lower case, or *"
+                )
+        return origins
 
     @classmethod
     def settings_customise_sources(

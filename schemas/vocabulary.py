@@ -231,16 +231,74 @@ CODE_FUNCTION_NAME = "code.function.name"
 CODE_FILE_PATH = "code.file.path"
 CODE_LINE_NUMBER = "code.line.number"
 
+# --- span attributes that the attribute policy knows --------------------------------------------------
+CLIENT_ADDRESS = "client.address"
+ENDUSER_ID = "enduser.id"
+USER_ID = "user.id"
+USER_HASH = "user.hash"
+URL_FULL = "url.full"
+URL_QUERY = "url.query"
+HTTP_TARGET = "http.target"
+HTTP_URL = "http.url"
+
+ATTRIBUTES_DROPPED: tuple[str, ...] = (
+    # Who used it, in words: nothing here needs a name or a mail address.
+    "enduser.role",
+    "enduser.scope",
+    "user.email",
+    "user.full_name",
+    "user.name",
+    "user.roles",
+    # Credentials.
+    "http.request.header.authorization",
+    "http.request.header.cookie",
+    "http.request.header.proxy-authorization",
+    "http.request.header.x-api-key",
+    "http.response.header.set-cookie",
+    # What people and models said to each other.
+    "gen_ai.completion*",
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+    "gen_ai.prompt*",
+    "gen_ai.system_instructions",
+    "gen_ai.tool.call.arguments",
+    "gen_ai.tool.call.result",
+    # Bodies, bound values and query strings carry whatever a user typed.
+    "db.query.parameter.*",
+    "http.request.body*",
+    "http.response.body*",
+    URL_QUERY,
+)
+"""Attributes that are not stored unless a setting says so; ``*`` at the end stands for any rest."""
+
+ATTRIBUTES_HASHED: tuple[str, ...] = (
+    CLIENT_ADDRESS,
+    ENDUSER_ID,
+    "enduser.pseudo.id",
+    USER_ID,
+    USER_HASH,
+    "session.id",
+    # Old names of client.address.
+    "http.client_ip",
+    "net.sock.peer.addr",
+)
+"""Attributes of which only a keyed hash is stored: callers can be told apart, not named."""
+
 RENAMED_KEYS: dict[str, str] = {
     "deployment.environment": DEPLOYMENT_ENVIRONMENT_NAME,
     "vcs.repository.ref.revision": VCS_REF_HEAD_REVISION,
     "http.method": HTTP_REQUEST_METHOD,
     "http.status_code": HTTP_RESPONSE_STATUS_CODE,
-    "http.target": URL_PATH,
+    HTTP_TARGET: URL_PATH,
+    # Of a CLIENT span the other side, of a SERVER span itself; a span that carries both names is a CLIENT's.
     "net.peer.name": SERVER_ADDRESS,
+    "net.host.name": SERVER_ADDRESS,
     "net.peer.port": SERVER_PORT,
+    "net.host.port": SERVER_PORT,
     "db.system": DB_SYSTEM_NAME,
     "db.sql.table": DB_COLLECTION_NAME,
+    "db.mongodb.collection": DB_COLLECTION_NAME,
+    "db.cassandra.table": DB_COLLECTION_NAME,
     "db.operation": DB_OPERATION_NAME,
     "db.statement": DB_QUERY_TEXT,
     "rpc.system.name": RPC_SYSTEM,
@@ -250,4 +308,12 @@ RENAMED_KEYS: dict[str, str] = {
     "code.filepath": CODE_FILE_PATH,
     "code.lineno": CODE_LINE_NUMBER,
 }
-"""Deprecated key -> current key. A span that carries both keeps the current one in the column."""
+"""Deprecated key -> current key. A span that carries both keeps the current one in the column; of several deprecated
+ones the first of this table."""
+
+READ_KEYS: frozenset[str] = frozenset(
+    value
+    for name, value in list(globals().items())
+    if name.isupper() and isinstance(value, str) and "." in value
+) | frozenset(RENAMED_KEYS)
+"""Every attribute key that something here reads, old names included."""

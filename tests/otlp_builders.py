@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Iterator
@@ -16,13 +17,16 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from collector import otlp_grpc, otlp_http
+from collector import connections, otlp_grpc, otlp_http, tls
 from collector.counters import Counters
+from collector.inflight import Budget
 from collector.loader import Loader
+from collector.otlp import Decoded, Request, Signal
 from collector.receiver import Receiver
 from collector.spool import Spool
+from schemas import tables
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, aware_rows
 
 START_NS = 1_700_000_000_123_456_789
 # Whole microseconds, so that Python can hold it.
@@ -116,6 +120,31 @@ def logs(*records: LogRecord, resource: dict[str, Any] | None = None) -> ExportL
     return request
 
 
+def request(message: Any, signal: Signal = Signal.TRACES, received_unix_us: int = 1) -> Request:
+    return Request(signal, message.SerializeToString(), received_unix_us)
+
+
+def rows(found: Decoded, table: tables.Table) -> list[dict[str, Any]]:
+    """Decoded rows as mappings; times without a zone, cut to microseconds."""
+    return aware_rows(found.rows[table.name])
+
+
+def attributes(row: dict[str, Any]) -> dict[str, str | None]:
+    """The attributes of a row of spans, events, links, resources or scopes."""
+    return dict(zip(row["attribute_keys"], row["attribute_values"], strict=True))
+
+
+def assert_same(found: Decoded, expected: Decoded) -> None:
+    """Two decoders gave the same rows, and counted the same."""
+    assert (found.rejected, found.altered) == (expected.rejected, expected.altered)
+    assert found.unreadable == expected.unreadable
+    for name, table in expected.rows.items():
+        assert found.rows[name].schema == table.schema
+        for column in table.column_names:
+            ours, theirs = found.rows[name][column], table[column]
+            assert ours.equals(theirs), f"{name}.{column}: {ours} is not {theirs}"
+
+
 @dataclass(slots=True)
 class Collector:
     """A running collector and what tests ask of it."""
@@ -128,10 +157,12 @@ class Collector:
     grpc_port: int = 0
     http_port: int = 0
     drain: Callable[[], None] = lambda: None
+    budget: Budget = dataclasses.field(default_factory=lambda: Budget(1))
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"{self.scheme}://127.0.0.1:{self.http_port}"
 
     def spans(self) -> list[dict[str, Any]]:
         """All stored spans, after everything accepted so far was loaded."""
@@ -168,6 +199,9 @@ def running_collector(
     store = Store.open()
     loader = Loader(store, spool, configured, counters)
     running = Collector(store, spool, loader, counters, Receiver(configured, spool, counters))
+    running.budget = Budget(configured.inflight_bytes_max)
+    secured = tls.read(configured)
+    running.scheme = "https" if secured else "http"
     loader.start()
     is_up, stop = threading.Event(), None
     failures: list[BaseException] = []
@@ -177,11 +211,35 @@ def running_collector(
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         stop = lambda: loop.call_soon_threadsafe(stopping.set)  # noqa: E731
+        bounds = {
+            "request_timeout_s": configured.request_timeout_s,
+            "connections_max": configured.connections_max,
+        }
         grpc_server, running.grpc_port = await otlp_grpc.serve(
-            running.receiver, host="127.0.0.1", port=0, authorize=authorize
+            running.receiver,
+            host="127.0.0.1",
+            port=0,
+            authorize=authorize,
+            budget=running.budget,
+            credentials=secured.otlp_grpc if secured else None,
+            **bounds,  # type: ignore[arg-type]
         )
-        application = otlp_http.app(running.receiver, authorize=authorize)
-        server = _Server(uvicorn.Config(application, port=0, log_level="warning", access_log=False))
+        application = otlp_http.app(
+            running.receiver,
+            authorize=authorize,
+            budget=running.budget,
+            request_timeout_s=configured.request_timeout_s,
+            cors_origins=configured.cors_origins,
+        )
+        server = _Server(
+            connections.Config(
+                application,
+                tls=secured.otlp if secured else None,
+                port=0,
+                log_level="warning",
+                **bounds,  # type: ignore[arg-type]
+            )
+        )
         serving = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0.01)

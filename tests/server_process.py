@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ class Running:
     process: "subprocess.Popen[bytes]"
     log: Path
     printed: Path
+    trusted: ssl.SSLContext | bool = True
 
     @property
     def server(self) -> Server:
@@ -49,7 +51,9 @@ class Running:
     def get(self, path: str, **given: Any) -> httpx.Response:
         """GET with the admin token."""
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.get(self.server.api_url + path, headers=headers, timeout=30, **given)
+        return httpx.get(
+            self.server.api_url + path, headers=headers, timeout=30, verify=self.trusted, **given
+        )
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send the signal and return the exit code."""
@@ -86,6 +90,8 @@ def serving(
             start_new_session=True,
         )
     running = Running(data, process, log, printed)
+    if certificate := settings.get("tls_certificate"):
+        running.trusted = ssl.create_default_context(cafile=str(certificate))
     try:
         _await_ready(running)
         yield running
@@ -102,7 +108,10 @@ def _await_ready(running: Running) -> None:
         stated = folder.stated(running.data)
         if stated is not None and stated.pid == running.process.pid:
             try:
-                if httpx.get(f"{stated.api_url}/readyz", timeout=5).status_code == 200:
+                if (
+                    httpx.get(f"{stated.api_url}/readyz", timeout=5, verify=running.trusted).status_code
+                    == 200
+                ):
                     return
             except httpx.HTTPError:
                 pass

@@ -91,7 +91,6 @@ trace_spans AS MATERIALIZED (
         s.error_type,
         s.exception_type,
         s.exception_message,
-        s.exception_stacktrace,
         s.http_response_status_code,
         s.rpc_grpc_status_code,
         concat_ws(
@@ -122,7 +121,7 @@ failing AS MATERIALIZED (
         coalesce(e.type, t.exception_type) AS type,
         coalesce(e.short_type, regexp_extract(t.exception_type, '[^.:/\\$]*$')) AS short_type,
         CASE WHEN e.type IS NULL AND e.message IS NULL THEN t.exception_message ELSE e.message END AS message,
-        coalesce(e.stacktrace, t.exception_stacktrace) AS stacktrace,
+        e.stacktrace,
         -- When it failed: at its exception, else at its end.
         least(coalesce(epoch_ns(e.recorded_at), t.end_ns), t.end_ns) AS failed_ns
     FROM trace_spans AS t
@@ -376,10 +375,11 @@ answers AS (
 
 -- A consumer that starts a trace of its own names the producers of its messages by links.
 links AS (
-    SELECT e.trace_id, e.root_id, unnest(s.links) AS link
+    SELECT e.trace_id, e.root_id, l.linked_trace_id, l.linked_span_id
     FROM entries AS e
     JOIN spans AS s ON s.trace_id = e.trace_id AND s.span_id = e.entry_id
-    WHERE s.kind = 5 AND len(s.links) > 0 AND s.start_time <= $until::TIMESTAMP_NS
+    JOIN span_links AS l ON l.trace_id = s.trace_id AND l.span_id = s.span_id
+    WHERE s.kind = 5 AND s.start_time <= $until::TIMESTAMP_NS
 ),
 
 above AS (
@@ -392,7 +392,7 @@ above AS (
     SELECT l.trace_id, l.root_id, p.service
     FROM links AS l
     JOIN roots AS r ON r.trace_id = l.trace_id AND r.span_id = l.root_id
-    JOIN spans AS p ON p.trace_id = l.link.trace_id AND p.span_id = l.link.span_id
+    JOIN spans AS p ON p.trace_id = l.linked_trace_id AND p.span_id = l.linked_span_id
     WHERE p.service <> r.service AND p.start_time <= $until::TIMESTAMP_NS
 ),
 

@@ -45,6 +45,22 @@ def test_a_token_ends_by_expiry_and_by_revocation() -> None:
     assert auth.verify(store, long.token, now=NOW) is None
 
 
+def test_a_good_token_is_not_looked_up_again_until_the_ledger_changes_or_a_minute_is_over() -> None:
+    store = Store.open()
+    kept, ended = _create(store), _create(store)
+    short = _create(store, expires_at=NOW + timedelta(seconds=30)).token
+    assert all(auth.verify(store, token, now=NOW) for token in (kept.token, ended.token, short))
+    # Nobody but this process writes the ledger; a change behind its back shows what is remembered.
+    store.execute("UPDATE tokens SET scope = 'admin'")
+    scopes = [auth.verify(store, kept.token, now=NOW + timedelta(seconds=s)) for s in (59, 60)]
+    assert [found.scope for found in scopes if found] == [TokenScope.READ, TokenScope.ADMIN]
+    assert auth.verify(store, short, now=NOW + timedelta(seconds=29)) is not None
+    assert auth.verify(store, short, now=NOW + timedelta(seconds=30)) is None
+    auth.revoke(store, ended.token_id, now=NOW, actor=auth.LOCAL)
+    assert auth.verify(store, ended.token, now=NOW + timedelta(seconds=1)) is None
+    assert auth.verify(Store.open(), kept.token, now=NOW) is None
+
+
 def test_the_hour_of_use_is_remembered() -> None:
     store = Store.open()
     made = _create(store)

@@ -1,25 +1,32 @@
 """The server as a process: ports, refusals, tokens, and what is in the store after it was stopped or killed."""
 
 import asyncio
+import dataclasses
 import signal
 import socket
+import ssl
 import stat
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import certificates
 import duckdb
 import grpc
 import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from server_process import Running, refused, send, serving
+from server_process import Running, refused, run, send, serving
 
+from api import auth, client
 from api import serve as serving_code
+from api.installation import Installation
 from schemas.errors import StoreError
 from schemas.migrations import CURRENT
 from schemas.settings import Settings
 from schemas.store import Store
+from schemas.vocabulary import TokenScope
 
 SPANS = 20
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - never bound here
@@ -160,6 +167,48 @@ def test_a_long_correlation_does_not_hold_the_process(tmp_path: Path) -> None:
         assert "given up" in stuck.log.read_text()
 
 
+# --- TLS ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    folder = tmp_path_factory.mktemp("tls")
+    pair = certificates.self_signed(folder)
+    with serving(folder / "data", tls_certificate=pair.certificate, tls_key=pair.key) as running:
+        yield running
+
+
+def test_over_tls_the_pages_and_the_probes_are_served(secured: Running) -> None:
+    assert secured.server.api_url.startswith("https://127.0.0.1:")
+    assert secured.get("/v1/operations/status").status_code == 200
+    link = next(word for word in secured.printed.read_text().split() if "/login?code=" in word)
+    cookie = httpx.get(link, verify=secured.trusted).headers["set-cookie"].lower()
+    assert "secure" in cookie
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(secured.server.api_url.replace("https", "http") + "/healthz")
+    with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+        httpx.get(secured.server.api_url + "/healthz", verify=ssl.create_default_context())
+
+
+def test_over_tls_commands_reach_the_server_that_they_know(
+    secured: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "aftermerge" not in run(capsys, "token", "list", "--data", str(secured.data))
+    made = run(capsys, "token", "create", "fleet", "--scope", "ingest", "--data", str(secured.data))
+    assert made.startswith("am_")
+
+
+def test_a_listener_with_another_certificate_gets_no_token(secured: Running) -> None:
+    """It may even know the proof: the certificate is looked at before anything is sent."""
+    server = secured.server
+    reached = client.Client(server, "am_secret")
+    assert reached.call("GET", "/healthz") == {"status": "ok"}
+    other = dataclasses.replace(server, certificate_sha256="0" * 64)
+    with pytest.raises(StoreError, match="another certificate"):
+        client.Client(other, "am_secret").call("GET", "/healthz")
+    assert not client._is_itself(other)
+
+
 # --- refusals: in this process, for nothing has been started when they come ---------------------------------
 
 
@@ -223,6 +272,9 @@ def test_a_folder_that_cannot_be_written_is_refused(
             "",
             "refused beyond loopback",
         ),
+        ({"AFTERMERGE_TLS_KEY": "server.key"}, "", "tls_certificate and tls_key go together"),
+        ({}, "cors_origins = ['https://shop.example/']\n", "is no origin"),
+        ({}, "body_bytes_max = 500_000_000\n", "at least twice body_bytes_max"),
     ],
 )
 def test_a_setting_that_cannot_be_is_told_in_a_sentence(
@@ -237,6 +289,67 @@ def test_a_setting_that_cannot_be_is_told_in_a_sentence(
         monkeypatch.setenv(name, value)
     (tmp_path / "aftermerge.toml").write_text(toml)
     assert said in refused(capsys, "serve", "--data", str(tmp_path / "data"))
+
+
+def test_files_that_are_no_certificate_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFTERMERGE_TLS_CERTIFICATE", str(tmp_path / "none.crt"))
+    monkeypatch.setenv("AFTERMERGE_TLS_KEY", str(tmp_path / "none.key"))
+    said = refused(capsys, "serve", "--data", str(tmp_path / "data"))
+    assert "tls_certificate: cannot read" in said
+    assert not (tmp_path / "data" / "server.json").exists()
+
+
+def test_beyond_loopback_the_server_needs_a_token_for_telemetry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that is not ours stands for one beyond loopback: with a token the refusal is that of the address."""
+    data, beyond = str(tmp_path / "data"), "192.0.2.1"
+
+    def said() -> str:
+        return refused(capsys, "serve", "--data", data, "--host", beyond)
+
+    assert f"{beyond} is beyond loopback, and there is no token for telemetry yet" in said()
+    capsys.readouterr()
+    made = run(capsys, "token", "create", "fleet", "--scope", "ingest", "--data", data).strip()
+    assert f"cannot listen on {beyond}" in said()
+    run(capsys, "token", "revoke", made.split("_")[1], "--data", data)
+    assert "no token for telemetry" in said()
+    for scope in ("read", "admin"):
+        run(capsys, "token", "create", "other", "--scope", scope, "--data", data)
+    assert "no token for telemetry" in said()
+    monkeypatch.setenv("AFTERMERGE_INGEST_TOKEN", "short")
+    assert "ingest_token" in said()
+    monkeypatch.setenv("AFTERMERGE_INGEST_TOKEN", "f" * 32)
+    assert f"cannot listen on {beyond}" in said()
+
+
+def test_the_stated_token_and_those_of_the_ledger_may_send(tmp_path: Path) -> None:
+    with Installation.open(
+        Settings(data=tmp_path, ingest_token_required=True, ingest_token="f" * 32)
+    ) as made:  # type: ignore[arg-type]
+        authorize = serving_code._authorizer(made)
+        now = datetime.now(UTC)
+        tokens = {
+            scope: auth.create(made.store, name=scope, scope=scope, now=now, actor=auth.LOCAL).token
+            for scope in TokenScope
+        }
+        may = {scope for scope, token in tokens.items() if authorize(f"Bearer {token}")}
+        assert may == {TokenScope.INGEST, TokenScope.ADMIN}
+        assert authorize("bearer  " + "f" * 32)
+        for wrong in (
+            None,
+            "",
+            "Bearer",
+            "f" * 32,
+            "Basic " + "f" * 32,
+            "Bearer " + "f" * 31,
+            "Bearer \udcff",
+        ):
+            assert not authorize(wrong)
+        auth.revoke(made.store, tokens[TokenScope.INGEST].split("_")[1], now=now, actor=auth.LOCAL)
+        assert not authorize(f"Bearer {tokens[TokenScope.INGEST]}")
 
 
 def test_a_listener_on_every_address_is_reached_on_loopback() -> None:

@@ -1,23 +1,24 @@
-"""Decode of one export request into the columns of four tables, beside a plain walk of the same messages.
+"""Decode of export requests into the columns of six tables, beside a plain walk of the same messages.
 
-The walk parses with the same parser and makes one tuple per span; it cuts nothing, hashes nothing, folds no old names
-and leaves attributes as pairs. It is what a receiver does before it has decided anything.
+The plain walk parses with upb and makes one tuple per span; it cuts nothing, hashes nothing, folds no old names and
+leaves attributes as pairs. The reference decoder (``collector/walk.py``) does all that we do, a value at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from benchmarks.measures import Board, side_by_side
+from benchmarks.measures import Board, cost, side_by_side
 from benchmarks.payloads import BATCH, bodies
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from collector import otlp
-from collector.attributes import Bounds
+from collector import decoding, walk
 from collector.otlp import Request, Signal
+from collector.policy import Policy
 from schemas.settings import MIB, Settings
 
 DEFAULTS = Settings.model_validate({})
+POLICY = Policy.of(DEFAULTS, secret=b"k")
 LARGE = 8192
 SIZES = {"small": 16, "medium": BATCH, "large": LARGE}
 
@@ -45,22 +46,31 @@ def bench_decode_of_the_largest_request(board: Board) -> None:
 def _measure(
     board: Board, size: str, encoded: Sequence[bytes], span_count: int, *, repeats: int, rounds: int
 ) -> None:
-    bounds = Bounds(DEFAULTS.attribute_bytes_max, DEFAULTS.stacktrace_bytes_max)
     requests = [Request(Signal.TRACES, body, 1_790_000_000_000_000) for body in encoded]
 
-    def ours() -> None:
-        for _ in range(repeats):
-            assert otlp.decode(requests, bounds).spans.num_rows == span_count
+    def ours(policy: Policy) -> Callable[[], None]:
+        def run() -> None:
+            for _ in range(repeats):
+                assert decoding.decode(requests, policy).spans.num_rows == span_count
+
+        return run
+
+    def reference() -> None:
+        assert walk.decode(requests, POLICY).spans.num_rows == span_count
 
     def baseline() -> None:
         for _ in range(repeats):
             assert sum(len(_walked(body)) for body in encoded) == span_count
 
-    spent, plain = side_by_side(ours, baseline, items=span_count * repeats, rounds=rounds)
     weight = sum(map(len, encoded))
     told = f"{weight / MIB:.1f} MiB" if weight >= MIB else f"{weight / 1024:.0f} KiB"
     shape = f"{size}: {span_count:,} spans, {told}"
-    board.add("decode", shape, item="span", ours=spent, against="upb walk to tuples", baseline=plain)
+    for name, policy in (("", POLICY), ("; no policy", Policy(is_scrubbing=False))):
+        spent, plain = side_by_side(ours(policy), baseline, items=span_count * repeats, rounds=rounds)
+        shown = shape + name
+        board.add("decode", shown, item="span", ours=spent, against="upb walk to tuples", baseline=plain)
+    slow = cost(reference, items=span_count)
+    board.add("decode", shape, item="span", ours=spent, against="reference decoder", baseline=slow)
 
 
 def _walked(body: bytes) -> list[tuple[Any, ...]]:

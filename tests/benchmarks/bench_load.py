@@ -15,11 +15,11 @@ import pytest
 from benchmarks.measures import Board, Cost, cost, least
 from benchmarks.payloads import BATCH, bodies
 
-from collector import otlp, segments
-from collector.attributes import Bounds
+from collector import decoding, segments
 from collector.counters import Counters
 from collector.loader import Loader
-from collector.otlp import Request, Signal
+from collector.otlp import Decoded, Request, Signal
+from collector.policy import Policy
 from collector.spool import Spool
 from schemas import tables
 from schemas.settings import MIB, Settings
@@ -114,9 +114,9 @@ def _loading(source: Path, folder: Path, store: Store, span_count: int) -> Calla
     return run
 
 
-def _decoded(source: Path) -> otlp.Decoded:
+def _decoded(source: Path) -> Decoded:
     requests = [r for s in segments.find(source) for r in segments.read(s).requests]
-    return otlp.decode(requests, Bounds(DEFAULTS.attribute_bytes_max, DEFAULTS.stacktrace_bytes_max))
+    return decoding.decode(requests, Policy())
 
 
 def _row_by_row(source: Path, store: Store) -> Callable[[], None]:
@@ -149,8 +149,8 @@ def _columns(source: Path, store: Store) -> Callable[[], object]:
 
     def run() -> None:
         with store.transaction():
-            for at in range(0, spans.num_rows, DEFAULTS.load_rows_max):
-                store.append(tables.SPANS, spans.slice(at, DEFAULTS.load_rows_max))
+            for at in range(0, spans.num_rows, DEFAULTS.load_rows):
+                store.append(tables.SPANS, spans.slice(at, DEFAULTS.load_rows))
             store.append(tables.EXCEPTIONS, decoded.exceptions)
 
     return run

@@ -33,8 +33,9 @@ _SPANS = """
         'GET /api/v1/route/' || (hash(i, 3) % 40) AS name,
         (1 + hash(i, 3) % 40 % 5)::INTEGER AS kind,
         CASE WHEN hash(i // 8, 4) % 1000 < 5 AND i % 8 = 5 THEN 2 ELSE 0 END AS status_code,
-        MAP(['thread.id', 'cart.id'], [(hash(i, 5) % 64)::VARCHAR, hash(i, 6)::VARCHAR]) AS attributes,
-        [2, 1]::UTINYINT[] AS attribute_kinds,
+        ['thread.id', 'cart.id'] AS attribute_keys,
+        [(hash(i, 5) % 64)::VARCHAR, hash(i, 6)::VARCHAR] AS attribute_values,
+        '31' AS attribute_kinds,
         i // 10_000 AS load_number
     FROM range($first::BIGINT, $last::BIGINT) AS spans(i)
 """

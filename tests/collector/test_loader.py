@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from collector import segments
 from collector.counters import Counters
 from collector.loader import Loader
-from collector.otlp import Request, Signal
+from collector.otlp import TABLES, Request, Signal
 from collector.spool import Spool
 from schemas import tables
 from schemas.settings import Settings
@@ -54,6 +54,13 @@ class Rig:
         return list((self.folder / "quarantine").iterdir())
 
 
+def wait_for(claim: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not claim() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert claim()
+
+
 @pytest.fixture(scope="module")
 def opened() -> Iterator[Store]:
     made = Store.open()
@@ -64,14 +71,7 @@ def opened() -> Iterator[Store]:
 @pytest.fixture
 def store(opened: Store) -> Store:
     """One store for all tests here, emptied for each."""
-    for table in (
-        tables.SPANS,
-        tables.EXCEPTIONS,
-        tables.RESOURCES,
-        tables.SCOPES,
-        tables.SPOOL_DONE,
-        tables.LOADS,
-    ):
+    for table in (*TABLES, tables.SPOOL_DONE, tables.LOADS):
         opened.execute(f"DELETE FROM {table.qualified_name}")
     return opened
 
@@ -84,8 +84,8 @@ def test_stop_loads_all_that_was_accepted_and_leaves_an_empty_spool(tmp_path: Pa
     assert (rig.count("spans"), rig.count("exceptions"), rig.count("resources")) == (2, 2, 1)
     assert segments.find(tmp_path) == []
     assert (rig.loader.lag(), rig.spool.backlog_bytes, sum(rig.loaded)) == (0.0, 0, 4)
-    (done,) = rig.store.rows("SELECT span_count, exception_count FROM facts.spool_done")
-    assert done == {"span_count": 2, "exception_count": 2}
+    (done,) = rig.store.rows("SELECT span_count, is_whole FROM facts.spool_done")
+    assert done == {"span_count": 2, "is_whole": True}
     assert rig.sample("items_stored_total", table="spans") == 2
     # By its load a span is known to be counted or not.
     by_load = "SELECT load_number, count(*) AS span_count FROM facts.spans GROUP BY load_number ORDER BY load_number"
@@ -135,14 +135,48 @@ def test_a_group_of_segments_shares_resources_and_one_transaction(tmp_path: Path
     assert rig.store.value("SELECT sum(span_count)::BIGINT FROM facts.spool_done") == 5
 
 
-def test_rows_per_transaction_are_bounded(tmp_path: Path, store: Store) -> None:
-    rig = Rig(tmp_path, store, load_rows_max=3)
-    for _ in range(4):
-        rig.append(build.traces(*(build.span() for _ in range(2))))
+def test_whole_row_groups_are_stored_first_and_a_segment_in_parts(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store, load_rows=3, load_age_s=60)
+    for _ in range(2):
+        rig.append(build.traces(*(build.span(events=[("exception", build.EXCEPTION)]) for _ in range(4))))
         rig.spool.seal()
+    rig.loader.start()
+    wait_for(lambda: rig.count("spans") == 6)
+    done = rig.store.rows("SELECT span_count, is_whole FROM facts.spool_done ORDER BY segment")
+    assert done == [{"span_count": 4, "is_whole": True}, {"span_count": 2, "is_whole": False}]
+    # What is no span goes with the first part.
+    assert rig.count("exceptions") == 8
+    wait_for(lambda: len(rig.spool.sealed()) == 1)
     rig.load()
-    assert rig.count("spans") == 8
-    assert rig.sample("load_seconds_count") > 1
+    assert (rig.count("spans"), rig.count("exceptions"), rig.count("span_events")) == (8, 8, 8)
+    assert rig.loaded == [3 + 4, 3 + 4, 2]
+
+
+def test_a_segment_that_was_stored_in_part_is_gone_on_with_after_a_crash(
+    tmp_path: Path, store: Store
+) -> None:
+    first = Rig(tmp_path, store, load_rows=3, load_age_s=60)
+    first.append(build.traces(*(build.span(events=[("exception", build.EXCEPTION)]) for _ in range(5))))
+    first.spool.seal()
+    first.loader.start()
+    wait_for(lambda: first.count("spans") == 3 and first.loader._decoded[0].stored == 3)
+    # A crash: what was in memory is gone, what is on disk stays.
+    first.loader._decoded.clear()
+    assert first.loader.stop(10)
+    second = Rig(tmp_path, store)
+    second.load()
+    assert (second.count("spans"), second.count("exceptions")) == (5, 5)
+    assert second.store.value("SELECT count(DISTINCT span_id) FROM facts.spans") == 5
+    assert segments.find(tmp_path) == []
+
+
+def test_spans_do_not_wait_longer_than_their_age_for_a_row_group(tmp_path: Path, store: Store) -> None:
+    rig = Rig(tmp_path, store, load_rows=1000, load_age_s=0.2)
+    rig.append(build.traces(build.span()))
+    rig.spool.seal()
+    rig.loader.start()
+    wait_for(lambda: rig.count("spans") == 1)
+    rig.load()
 
 
 def test_a_corrupt_segment_is_quarantined_and_its_good_records_are_stored(

@@ -1,4 +1,6 @@
 import asyncio
+import gzip
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from schemas.errors import StoreError
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 LOGS = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 METRICS = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+PROFILES = "/opentelemetry.proto.collector.profiles.v1development.ProfilesService/Export"
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +73,8 @@ def test_a_malformed_body_is_an_invalid_argument(collector: build.Collector) -> 
 
 
 def test_other_services_are_unimplemented(collector: build.Collector) -> None:
-    assert refusal(collector, METRICS, b"").code() is grpc.StatusCode.UNIMPLEMENTED
+    for method in (METRICS, PROFILES):
+        assert refusal(collector, method, b"").code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize("compression", [None, grpc.Compression.Gzip])
@@ -80,7 +84,9 @@ def test_a_request_beyond_the_bound_is_exhausted_and_not_retryable(
     large = build.traces(build.span(), scope="s" * 300_000).SerializeToString()
     error = refusal(collector, TRACES, large, compression=compression)
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "grpc-status-details-bin" not in dict(error.trailing_metadata())
+    # Only RetryInfo would make an exporter send it again.
+    told = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
+    assert not status_pb2.Status.FromString(told).details
 
 
 def test_a_full_backlog_is_exhausted_with_a_time_to_come_back(tmp_path: Path) -> None:
@@ -100,6 +106,42 @@ def test_a_token_is_asked_of_senders(tmp_path: Path) -> None:
             assert error.code() is grpc.StatusCode.UNAUTHENTICATED
         assert call(running, TRACES, sent, metadata=(("authorization", "Bearer right"),)) == b""
         assert running.count("spans") == 1
+
+
+def test_gzip_of_several_members_is_stored_and_a_torn_one_refused(collector: build.Collector) -> None:
+    """gRPC leaves inflating to us, so what it sends must be told from what is compressed."""
+    before = collector.count("spans")
+    sent = build.traces(build.span()).SerializeToString()
+    members = gzip.compress(sent[:9]) + gzip.compress(sent[9:])
+    assert call(collector, TRACES, members) == b""
+    assert refusal(collector, TRACES, members[:-4]).code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert collector.count("spans") == before + 1
+
+
+def test_a_compression_that_is_not_read_is_unimplemented(collector: build.Collector) -> None:
+    sent = build.traces(build.span(), scope="s" * 1000).SerializeToString()
+    error = refusal(collector, TRACES, sent, compression=grpc.Compression.Deflate)
+    assert error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_a_call_without_a_message_is_an_invalid_argument(collector: build.Collector) -> None:
+    with grpc.insecure_channel(f"127.0.0.1:{collector.grpc_port}") as channel:
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.stream_unary(TRACES)(iter(()), timeout=20)
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT  # type: ignore[attr-defined]
+
+
+def test_a_sender_without_a_token_is_refused_before_its_message_is_read(tmp_path: Path) -> None:
+    with build.running_collector(tmp_path, authorize=lambda _: False) as running:
+
+        def never() -> Iterator[bytes]:
+            threading.Event().wait(20)
+            yield b""
+
+        with grpc.insecure_channel(f"127.0.0.1:{running.grpc_port}") as channel:
+            with pytest.raises(grpc.RpcError) as caught:
+                channel.stream_unary(TRACES)(never(), timeout=10)
+            assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED  # type: ignore[attr-defined]
 
 
 def test_health_is_what_the_door_would_answer(tmp_path: Path) -> None:

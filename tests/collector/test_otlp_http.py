@@ -3,6 +3,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -176,19 +177,130 @@ def test_a_sender_that_hangs_up_leaves_nothing(collector: build.Collector) -> No
     assert collector.count("spans") == before
 
 
-def test_attributes_on_the_drop_list_never_reach_the_spool_or_the_store(tmp_path: Path) -> None:
+def test_requests_sent_in_one_go_on_one_connection_are_answered_in_turn(collector: build.Collector) -> None:
+    body = body_of()
+    head = f"POST /v1/traces HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-protobuf\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", collector.http_port), timeout=5) as opened:
+        opened.sendall((head.encode() + body) * 5)
+        answered = b""
+        while answered.count(b"HTTP/1.1 200") < 5:
+            answered += opened.recv(65_536)
+        assert answered.count(b"HTTP/1.1") == 5
+
+
+def test_many_connections_are_served_at_a_time(collector: build.Collector) -> None:
+    before = collector.count("spans")
+    with ThreadPoolExecutor(16) as pool, httpx.Client(base_url=collector.url) as shared:
+        sent = [
+            pool.submit(shared.post, "/v1/traces", content=body_of(), headers=PROTOBUF) for _ in range(64)
+        ]
+        assert {answer.result().status_code for answer in sent} == {200}
+    assert collector.count("spans") == before + 64
+
+
+# --- browsers -------------------------------------------------------------------------------------------
+
+PAGE = "https://shop.example"
+PREFLIGHT = {
+    "origin": PAGE,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-encoding,content-type",
+}
+
+
+@pytest.fixture(scope="module")
+def for_pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Asks for a token, and lets pages of one origin send."""
+    folder = tmp_path_factory.mktemp("data")
+    asked = {"authorize": lambda stated: stated == "Bearer right", "cors_origins": (PAGE,)}
+    with build.running_collector(folder, **asked) as running, httpx.Client(base_url=running.url) as opened:
+        yield opened
+
+
+def test_browsers_are_refused_unless_their_origin_is_stated(client: httpx.Client) -> None:
+    answer = client.options("/v1/traces", headers=PREFLIGHT)
+    assert answer.status_code == 405
+    sent = client.post("/v1/traces", content=body_of(), headers=PROTOBUF | {"origin": PAGE})
+    for told in (answer, sent):
+        assert not [name for name in told.headers if name.startswith("access-control")]
+
+
+def test_a_preflight_of_a_stated_origin_is_answered_without_a_token(for_pages: httpx.Client) -> None:
+    answer = for_pages.options("/v1/traces", headers=PREFLIGHT)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert answer.headers["access-control-allow-methods"] == "POST"
+    assert answer.headers["access-control-allow-credentials"] == "true"
+    assert int(answer.headers["access-control-max-age"]) == 7200
+    allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-encoding", "content-type"} <= set(allowed)
+    assert "Origin" in answer.headers["vary"]
+    for wrong in (
+        {"origin": "https://shop.example.evil.example"},
+        {"origin": "http://shop.example"},
+        {"origin": "null"},
+    ):
+        answer = for_pages.options("/v1/traces", headers=PREFLIGHT | wrong)
+        assert answer.status_code == 400
+        assert "access-control-allow-origin" not in answer.headers
+    for wrong in (
+        {"access-control-request-method": "DELETE"},
+        {"access-control-request-headers": "x-other"},
+    ):
+        assert for_pages.options("/v1/traces", headers=PREFLIGHT | wrong).status_code == 400
+
+
+def test_answers_and_errors_can_be_read_by_pages_of_a_stated_origin_only(for_pages: httpx.Client) -> None:
+    right = PROTOBUF | {"authorization": "Bearer right"}
+    for status, path, headers, body in (
+        (200, "/v1/traces", right, body_of()),
+        (400, "/v1/traces", right, b"\x0a\xff"),
+        (401, "/v1/traces", PROTOBUF, body_of()),
+        (404, "/v1/metrics", right, b""),
+        (415, "/v1/traces", {"authorization": "Bearer right"}, b""),
+    ):
+        answer = for_pages.post(path, content=body, headers=headers | {"origin": PAGE})
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert answer.headers["vary"] == "Origin"
+        answer = for_pages.post(path, content=body, headers=headers | {"origin": "https://evil.example"})
+        assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (status, False)
+
+
+def test_every_origin_is_let_in_when_that_is_stated(tmp_path: Path) -> None:
+    with build.running_collector(tmp_path, cors_origins=("*",)) as running:
+        answer = httpx.options(f"{running.url}/v1/logs", headers=PREFLIGHT)
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
+        answer = httpx.post(f"{running.url}/v1/logs", content=b"", headers=PROTOBUF | {"origin": PAGE})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) in (
+            (200, PAGE),
+            (200, "*"),
+        )
+
+
+# --- refusals that depend on the state ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before_spool", [False, True])
+def test_attributes_on_the_drop_list_never_reach_the_store_nor_the_spool_if_asked(
+    tmp_path: Path, before_spool: bool
+) -> None:
     secret = {"enduser.id": "alice-4711", "app": "x"}
-    with build.running_collector(tmp_path, attributes_dropped=("enduser.id",)) as running:
+    with build.running_collector(
+        tmp_path, attributes_dropped=("enduser.*",), attributes_dropped_before_spool=before_spool
+    ) as running:
         sent = build.traces(
             build.span(attributes=secret, events=[("login", secret), ("exception", secret)]), resource=secret
         )
         httpx.post(f"{running.url}/v1/traces", content=sent.SerializeToString(), headers=PROTOBUF)
         on_disk = b"".join(p.read_bytes() for p in running.spool._path.glob("*.*"))
         (row,) = running.spans()
-        assert b"alice" not in on_disk
+        assert (b"alice" in on_disk) is not before_spool
         assert "alice" not in str(row)
+        for table in ("span_events", "exceptions"):
+            assert "alice" not in str(running.store.rows(f"SELECT * FROM facts.{table}"))
         assert "alice" not in str(running.store.rows("SELECT * FROM facts.resources"))
-        assert row["attributes"] == [("app", "x")]
+        assert build.attributes(row) == {"app": "x"}
         name, labels = "aftermerge_values_altered_total", {"reason": "attribute_dropped"}
         assert running.counters.registry.get_sample_value(name, labels) == 4
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from builders import START, exception, insert, server, span
+from builders import START, exception, hex_trace_id, insert, server, span, trace_id
 from load_builders import deliver
 from pydantic import ValidationError
 
@@ -74,6 +74,17 @@ def test_raw_spans_go_after_their_days_but_failing_traces_stay_whole(store: Stor
         )
     expire(store, START + 401 * DAY)
     assert kept(store) == (["new, failing"], [])
+
+
+@pytest.mark.parametrize("table", [tables.SPAN_EVENTS, tables.SPAN_LINKS], ids=lambda t: t.name)
+def test_events_and_links_go_with_their_spans(store: Store, table: tables.Table) -> None:
+    insert(store, [server(1, trace=1), server(1, trace=2, is_error=True), server(1, trace=3)])
+    row = {"span_id": 1, "received_at": START, "time": START, "name": "retry"}
+    rows = [row | {"trace_id": trace_id(n)} for n in (1, 2)]
+    store.append_rows(table, [*rows, row | {"trace_id": trace_id(3), "received_at": START + 9 * DAY}])
+    expire(store, START + 10 * DAY)
+    left = store.rows(f"SELECT trace_hex(trace_id) AS trace FROM {table.name} ORDER BY 1")
+    assert [r["trace"] for r in left] == [hex_trace_id(2), hex_trace_id(3)]
 
 
 def test_the_boundary_day_is_kept(store: Store) -> None:

@@ -80,7 +80,7 @@ def test_many_waiting_requests_share_few_syncs(tmp_path: Path) -> None:
 def test_size_and_age_seal_a_segment(tmp_path: Path) -> None:
     spool = Spool(tmp_path, segment_bytes_max=100, segment_age_s=60)
     append(spool, b"x" * 200)
-    assert spool.wait(5)
+    assert spool.take(5) is not None
     append(spool, b"x" * 200)
     deadline = time.monotonic() + 5
     while len(spool.sealed()) < 2 and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ def test_size_and_age_seal_a_segment(tmp_path: Path) -> None:
     closed(spool)
     aged = Spool(tmp_path / "aged", segment_age_s=0.05)
     append(aged, b"x")
-    assert aged.wait(5)
+    assert aged.take(5)
     closed(aged)
 
 

@@ -263,15 +263,16 @@ def test_a_producer_does_not_fail_because_its_consumer_does(store: Store) -> Non
 
 
 def test_a_consumer_with_a_trace_of_its_own_names_its_producer_by_link(store: Store) -> None:
-    link = {"trace_id": b.trace_id(1), "span_id": 2, "attributes": [], "attribute_kinds": []}
     b.insert(
         store,
         [
             b.server(1, service="checkout"),
             b.span(2, parent=1, kind=SpanKind.PRODUCER, service="checkout", ms=1),
-            b.span(3, trace=2, kind=SpanKind.CONSUMER, service="mailer", is_error=True, links=[link]),
+            b.span(3, trace=2, kind=SpanKind.CONSUMER, service="mailer", is_error=True),
         ],
     )
+    link = {"linked_trace_id": b.trace_id(1), "linked_span_id": 2, "received_at": b.at(0)}
+    store.append_rows(tables.SPAN_LINKS, [{"trace_id": b.trace_id(2), "span_id": 3, **link}])
     (row,) = causes(store)
     assert (row["service"], row["caller_services"], row["is_partial"]) == ("mailer", ["checkout"], False)
 

@@ -36,6 +36,8 @@ EVERYTHING = (
     "existingSecret=pager",
     "settings.spans_retention_days=14",
     "persistence.existingClaim=old",
+    "tls.existingSecret=certificate",
+    "tls.clientAuthority=true",
 )
 
 
@@ -86,6 +88,17 @@ def test_services_reach_the_three_ports() -> None:
         for port in document["spec"]["ports"]
     }
     assert ports == {"otlp-grpc", "otlp-http", "api"}
+
+
+def test_with_a_certificate_the_probes_speak_tls() -> None:
+    def probed(*sets: str) -> set[str]:
+        (container,) = of_kind(rendered(*sets), "StatefulSet")["spec"]["template"]["spec"]["containers"]
+        return {
+            container[f"{name}Probe"]["httpGet"]["scheme"] for name in ("startup", "readiness", "liveness")
+        }
+
+    assert probed() == {"HTTP"}
+    assert probed("tls.existingSecret=certificate") == {"HTTPS"}
 
 
 def test_a_changed_configuration_restarts_the_pod() -> None:
