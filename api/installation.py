@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from api import folder, queries, report, report_files, status
-from collector import repositories, segments
+from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
 from collector.loader import Loader
@@ -39,6 +39,7 @@ class Installation:
         self.correlator = Correlator(store, self.answers, settings)
         self._forks = threading.Lock()
         self._sync_lock = threading.Lock()
+        self._rollup_lock = threading.Lock()
 
     @classmethod
     def open(cls, settings: Settings) -> "Installation":
@@ -88,6 +89,7 @@ class Installation:
             asyncio.run(spool.close())
             if not is_loaded:
                 raise StoreError("the spool could not be loaded", hint="start the server and see its log")
+        self.count(is_thorough=True)
         return found
 
     def status(self) -> dict[str, Any]:
@@ -217,14 +219,30 @@ class Installation:
             self.store.append_rows(tables.SERVICE_MAPPINGS, [row], replace=True)
         return row
 
+    # --- counts and retention ----------------------------------------------------------------------
+
+    def count(self, *, is_thorough: bool = False) -> int:
+        """Count new spans by operation and hour, and return how many there were; ``is_thorough``: late ones too, whatever it costs."""
+        with self._rollup_lock:
+            return rollups.fold(self.store, self.settings, now=datetime.now(UTC), is_thorough=is_thorough)
+
+    def retain(self) -> None:
+        """Forget what is older than its days; what is to be kept of it is counted first."""
+        self.count()
+        with self._rollup_lock:
+            retention.expire(self.store, self.settings, now=datetime.now(UTC))
+
     # --- correlation and answers --------------------------------------------------------------------
 
     def correlate(self) -> Correlation:
         """Infer as of now; facts that did not change cost nothing."""
+        if rollups.is_small(self.store):
+            self.count()
         return self.correlator.correlate(as_of=datetime.now(UTC))
 
     def correlated(self, *, as_of: datetime | None = None) -> dict[str, Any]:
         """:meth:`correlate` for the outside; with ``as_of`` an answer for the past that leaves the present as it is."""
+        self.count(is_thorough=True)
         if as_of is None:
             return _told(self.correlator.correlate(as_of=datetime.now(UTC), force=True))
         with self.as_of(as_of) as past:

@@ -12,10 +12,11 @@ from typing import Any
 
 from api import doctor, paging
 from api.problems import NotUnique
+from correlator import durations
 from correlator.metric_data import MetricData
 from schemas.settings import Settings
 from schemas.store import Row, Store, sql
-from schemas.vocabulary import Candidate
+from schemas.vocabulary import Candidate, TrafficCaveat
 
 MILLION = 1_000_000
 
@@ -304,6 +305,66 @@ def failure_groups(
 def services(store: Store) -> list[Row]:
     """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``)."""
     return [doctor.status(row) for row in store.rows(sql("api", "services"))]
+
+
+def traffic(
+    store: Store,
+    *,
+    service: str | None = None,
+    environment: str | None = None,
+    operation: str | None = None,
+    revision: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    is_hourly: bool = False,
+    cursor: str | None = None,
+    limit: int = paging.LIMIT_DEFAULT,
+) -> Row:
+    """Operations in the hours that begin in [since, until): ``{"items": [...], "next_cursor": ...}``.
+
+    Raises:
+        BadCursor: ``cursor`` is not one of this list.
+    """
+    order = ("service", "environment", "operation", "kind", "revision", "begins_at")
+    last = paging.key("traffic", cursor, (str, str, str, int, str, datetime))
+    rows = store.rows(
+        sql("api", "traffic"),
+        service=service,
+        environment=environment,
+        operation=operation,
+        revision=revision,
+        since=since,
+        until=until,
+        is_hourly=is_hourly,
+        row_count=limit + 1,
+        **{f"cursor_{name}": value for name, value in zip(order, last, strict=True)},
+    )
+    page = _page("traffic", rows, limit, order)
+    return page | {"items": [_operation(row, is_hourly=is_hourly) for row in page["items"]]}
+
+
+def _operation(row: Row, *, is_hourly: bool) -> Row:
+    """A row of ``sql/traffic.sql`` as ``schemas.responses.OperationTraffic``."""
+    counts = {entry["bucket"]: entry["span_count"] for entry in row["duration_counts"]}
+    quantiles = {f"duration_ms_p{n}": durations.quantile_ms(counts, n / 100) for n in (50, 95, 99)}
+    is_weighed = row["weighed_count"] > 0
+    caveats = {
+        TrafficCaveat.SAMPLING_UNKNOWN: row["weighed_count"] < row["span_count"],
+        TrafficCaveat.SAMPLED_DURATIONS: row["span_weight"] > row["weighed_count"],
+        TrafficCaveat.DISPLACED_SPANS: row["displaced_count"] > 0,
+    }
+    return (
+        row
+        | quantiles
+        | {
+            "revision": row["revision"] or None,
+            "hour_at": row["begins_at"] if is_hourly else None,
+            "weighted_span_count": row["span_weight"] if is_weighed else None,
+            "weighted_failing_count": row["failing_weight"] if is_weighed else None,
+            "duration_ms_mean": float(f"{row['duration_ns_sum'] / row['span_count'] / 1e6:.6g}"),
+            "caveats": [code for code, holds in caveats.items() if holds],
+        }
+    )
 
 
 # --- metrics ----------------------------------------------------------------------------------------

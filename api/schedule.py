@@ -1,4 +1,4 @@
-"""Every periodic job, in one APScheduler: correlate, sync, weekly report, retention.
+"""Every periodic job, in one APScheduler: correlate, count, sync, weekly report, retention.
 
 A job that fails is logged and runs again at its next time; jobs never overlap themselves. The weekly report has a
 guard in the ledger, so that two schedulers publish it once, and a server that was down at its hour makes up for it.
@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from api import report
 from schemas.errors import AftermergeError
 from schemas.settings import Settings
-from schemas.store import Store, sql
+from schemas.store import Store
 
 log = structlog.get_logger()
 
@@ -32,6 +32,10 @@ class Jobs(Protocol):
     store: Store
 
     def correlate(self) -> object: ...
+
+    def count(self) -> object: ...
+
+    def retain(self) -> object: ...
 
     def follow(self, progress: Callable[[str], None] | None = None) -> object: ...
 
@@ -102,17 +106,15 @@ def start(
     def add(name: str, job: Callable[[], object], trigger: object, **given: object) -> None:
         scheduler.add_job(_told(name, job, on_end), trigger, id=name, name=name, **given)
 
-    def retain() -> None:
-        drop_expired(jobs.store, now=datetime.now(UTC), days=settings.spans_retention_days)
-
     add("correlate", jobs.correlate, IntervalTrigger(seconds=settings.correlate_interval_s))
+    add("count", jobs.count, IntervalTrigger(seconds=settings.rollup_interval_s))
     add(
         "sync",
         lambda: jobs.follow(progress),
         IntervalTrigger(seconds=settings.sync_interval_s),
         next_run_time=now,
     )
-    add("retention", retain, IntervalTrigger(hours=6))
+    add("retention", jobs.retain, IntervalTrigger(hours=6))
     add("weekly report", lambda: report_last_week(jobs, now=datetime.now(UTC)), cron)
     if _has_missed_a_report(jobs.store, cron, now):
         add("missed weekly report", lambda: report_last_week(jobs, now=now), None)
@@ -132,13 +134,6 @@ def report_last_week(jobs: Jobs, *, now: datetime) -> bool:
         jobs.store.execute("DELETE FROM report_runs WHERE period = $week", week=week)
         raise
     return True
-
-
-def drop_expired(store: Store, *, now: datetime, days: int) -> None:
-    """Forget raw spans and exceptions received more than ``days`` ago; traces of failure groups are kept whole."""
-    with store.write_lock, store.transaction():
-        for name in ("expire_spans", "expire_exceptions"):
-            store.execute(sql("api", name), before=now - timedelta(days=days))
 
 
 def _has_missed_a_report(store: Store, cron: CronTrigger, now: datetime) -> bool:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector import decoding, segments
+from collector import decoding, rollups, segments
 from collector.counters import Counters
 from collector.otlp import TABLES, Decoded
 from collector.policy import Policy
@@ -266,7 +266,7 @@ class Loader:
         with self._store.transaction():
             for table in TABLES:
                 if table is tables.SPANS:
-                    self._store.append(table, spans)
+                    self._store.append(table, rollups.stamp(self._store, spans, now=now))
                 elif begun:
                     rows = pa.concat_tables([by_table[table.name] for by_table in begun]).combine_chunks()
                     if table.key:

@@ -27,6 +27,7 @@ from correlator import (
     rework,
     services,
     traces,
+    traffic,
     unlinked,
     weights,
 )
@@ -83,6 +84,7 @@ class Inference:
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str], CommitSha | None] = {}
+        self._weighed_services = traffic.weighed_services(facts.operation_hours)
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
         """The rows of every inference table but the log of runs."""
@@ -220,7 +222,7 @@ class Inference:
 
     @cached_property
     def _around(self) -> dict[str, evidence_in_time.Circumstances]:
-        traffic = circumstances.traffic_by_operation(
+        requests = circumstances.traffic_by_operation(
             self._facts.operation_hours, sha_of=self._sha_of, timeline=self._timeline
         )
         deployed_at = {
@@ -232,7 +234,7 @@ class Inference:
             g.row["group_id"]: circumstances.around(
                 g,
                 sample=self._samples[g.row["group_id"]],
-                traffic=traffic,
+                traffic=requests,
                 timeline=self._timeline,
                 mainline=self._mainlines.get(g.row["repository"] or ""),
                 landed_or_deployed=deployed_at,
@@ -249,8 +251,10 @@ class Inference:
         return self._resolve(place.repository, text) if text and place and place.repository else None
 
     def _is_sampling_known(self, service: str) -> bool:
+        """By its configured ratio, or by the tracestate of each of its spans."""
         stated = self._settings.services.get(service)
-        return ((stated.sampling_ratio if stated else None) or self._settings.sampling_ratio) is not None
+        ratio = (stated.sampling_ratio if stated else None) or self._settings.sampling_ratio
+        return ratio is not None or service in self._weighed_services
 
     def _route_paths(self, group: FailureGroup) -> frozenset[str]:
         """Files that hold the failing route as a literal: the callee's when it refused, else ours if no frame maps."""

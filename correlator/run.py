@@ -114,6 +114,11 @@ class Correlator:
 
     def _read(self, as_of: datetime) -> Facts:
         store, asked = self._store, {"until": as_of}
+        # First, while little was counted that started after ``as_of``: its hour is then not read from raw spans.
+        with store.transaction():
+            uncounted = store.row(sql("correlator", "uncounted_spans"), **asked)
+            assert uncounted is not None
+            hours = store.rows(sql("correlator", "operation_hours"), **asked, **uncounted)
         causes = store.rows(sql("correlator", "root_causes"), **asked)
         return Facts(
             as_of=as_of,
@@ -121,7 +126,7 @@ class Correlator:
             repositories=store.rows("SELECT * FROM repositories ORDER BY repository"),
             # A failing call under a request that succeeded was survived: it is no failure of the service.
             root_causes=[row for row in causes if not row["is_handled"]],
-            operation_hours=store.rows(sql("correlator", "operation_hours"), **asked),
+            operation_hours=hours,
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),

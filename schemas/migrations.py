@@ -11,15 +11,93 @@ from schemas import tables
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
-CURRENT = 1
+CURRENT = 2
 
-STEPS: dict[int, tuple[str, ...]] = {}
+STEPS: dict[int, tuple[str, ...]] = {
+    2: (
+        """CREATE TABLE facts.loads (
+            load_number BIGINT PRIMARY KEY, loaded_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL)""",
+        """CREATE TABLE facts.folded_loads (
+            load_number BIGINT PRIMARY KEY, folded_at TIMESTAMP NOT NULL, late_count BIGINT NOT NULL,
+            late_folded_at TIMESTAMP)""",
+        """CREATE TABLE facts.operation_hours (
+            service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, operation VARCHAR NOT NULL,
+            kind INTEGER NOT NULL, hour_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL, error_count BIGINT NOT NULL,
+            exception_count BIGINT NOT NULL, displaced_count BIGINT NOT NULL, weighed_count BIGINT NOT NULL,
+            span_weight DECIMAL(38, 6) NOT NULL, failing_weight DECIMAL(38, 6) NOT NULL,
+            duration_ns_sum DECIMAL(38, 0) NOT NULL, duration_counts MAP(INTEGER, BIGINT) NOT NULL,
+            first_seen_at TIMESTAMP NOT NULL, last_seen_at TIMESTAMP NOT NULL, last_received_at TIMESTAMP NOT NULL)""",
+        # Which load an old span came with was not written down. A negative number per minute of receipt stands for it,
+        # so that the first fold goes through them in slices.
+        """ALTER TABLE facts.spans ADD COLUMN load_number BIGINT""",
+        """UPDATE facts.spans SET load_number = -(epoch_ms(received_at) // 60000)""",
+        """INSERT INTO facts.loads SELECT load_number, max(received_at), count(*) FROM facts.spans GROUP BY load_number""",
+    ),
+}
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 
 VIEWS = (
     """CREATE OR REPLACE MACRO facts.trace_hex(id) AS replace(id::VARCHAR, '-', '')""",
     """CREATE OR REPLACE MACRO facts.attribute(keys, texts, key) AS texts[list_position(keys, key)]""",
     """CREATE OR REPLACE MACRO facts.span_hex(id) AS printf('%016x', id)""",
+    # When a span counts as started: by its own clock, unless that names a time after its receipt or ten years before
+    # it (a start of 0 is 1970). TIMESTAMP, UTC.
+    """CREATE OR REPLACE MACRO facts.seen_at(start_time, received_at) AS CASE
+        WHEN start_time::TIMESTAMP BETWEEN received_at - INTERVAL 3653 DAY AND received_at THEN start_time::TIMESTAMP
+        ELSE received_at
+    END""",
+    # Did a span come long after it started? Such spans are folded more rarely: each look for an earlier delivery of
+    # theirs goes through hours of raw spans.
+    """CREATE OR REPLACE MACRO facts.is_late(start_time, received_at) AS
+        start_time < (received_at - INTERVAL 15 MINUTE)::TIMESTAMP_NS""",
+    # Bucket i holds durations in (2^(i/8), 2^((i+1)/8)] ns, as the exponential histogram of OpenTelemetry at scale 3;
+    # 0 ns counts as 1 ns. The middle of a bucket is within 4.4 % of every value in it.
+    """CREATE OR REPLACE MACRO facts.duration_bucket(duration_ns) AS
+        (ceil(log2(greatest(duration_ns, 1)) * 8) - 1)::INTEGER""",
+    # The threshold of a sampler, "th" of the OpenTelemetry section of tracestate: 1 to 14 lower-case hex digits, cut
+    # zeros at the right left out; null when there is none, or another text.
+    """CREATE OR REPLACE MACRO facts.sampling_threshold(trace_state) AS nullif(regexp_extract(
+        trace_state, '(?:^|,)[ \\t]*ot=(?:[^,;]*;)*th:([0-9a-f]{1,14})[ \\t]*(?:[;,]|$)', 1), '')""",
+    # How many spans a span stands for, exact to six decimals: 2^56 / (2^56 - threshold), else 1 / ratio, else null.
+    # Source: OpenTelemetry, "TraceState: Probability Sampling", section "Threshold".
+    """CREATE OR REPLACE MACRO facts.span_weight(trace_state, ratio) AS coalesce(
+        (72057594037927936.0::DOUBLE / (72057594037927936 - ('0x' || rpad(
+            facts.sampling_threshold(trace_state), 14, '0'))::BIGINT)::DOUBLE)::DECIMAL(38, 6),
+        (1 / ratio::DOUBLE)::DECIMAL(38, 6)
+    )""",
+    # What is in the store and not in operation_hours yet, duplicates among themselves folded; late spans are left out.
+    """CREATE OR REPLACE VIEW facts.unfolded_spans AS
+    WITH pending AS (
+        SELECT d.load_number
+        FROM facts.loads AS d
+        ANTI JOIN facts.folded_loads AS f ON f.load_number = d.load_number
+    ),
+    found AS (
+        SELECT trace_id, span_id, start_time, received_at, service, environment, revision, service_version, name, kind,
+            status_code, trace_state
+        FROM facts.spans
+        WHERE load_number IS NULL
+        UNION ALL
+        SELECT s.trace_id, s.span_id, s.start_time, s.received_at, s.service, s.environment, s.revision,
+            s.service_version, s.name, s.kind, s.status_code, s.trace_state
+        FROM facts.spans AS s
+        SEMI JOIN pending AS p ON p.load_number = s.load_number
+        WHERE NOT facts.is_late(s.start_time, s.received_at)
+    )
+    SELECT
+        trace_id,
+        span_id,
+        start_time,
+        min(facts.seen_at(start_time, received_at)) AS seen_at,
+        min(service) AS service,
+        min(coalesce(environment, '')) AS environment,
+        min(coalesce(revision, service_version)) AS revision,
+        min(name) AS operation,
+        min(kind) AS kind,
+        max(status_code) AS status_code,
+        min(trace_state) AS trace_state
+    FROM found
+    GROUP BY trace_id, span_id, start_time""",
 )
 
 

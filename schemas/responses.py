@@ -19,6 +19,7 @@ from schemas.vocabulary import (
     OutcomeKind,
     Role,
     TokenScope,
+    TrafficCaveat,
 )
 
 
@@ -391,6 +392,45 @@ class ServiceList(BaseModel):
     """Every service seen in telemetry, deployments, incidents or mappings."""
 
     items: list[ServiceStatus]
+
+
+# --- traffic --------------------------------------------------------------------------------------
+
+
+class OperationTraffic(BaseModel):
+    """How often one operation ran and failed, and how long it took. Each span counts once, however often delivered."""
+
+    service: str
+    environment: str = Field(description="'' when its spans name none")
+    operation: str = Field(description="span name")
+    kind: int = Field(description="OTLP SpanKind: 1 internal, 2 server, 3 client, 4 producer, 5 consumer")
+    revision: str | None = Field(description="as sent")
+    hour_at: datetime | None = Field(description="beginning of the hour; null: the whole range")
+    span_count: int
+    error_count: int = Field(description="of status Error")
+    exception_count: int = Field(
+        description="that fail by an exception they recorded: status unset, and neither client nor producer"
+    )
+    weighed_count: int = Field(description="spans whose sampling is known, by tracestate or by setting")
+    weighted_span_count: float | None = Field(
+        description="spans that those stand for; null when none is known"
+    )
+    weighted_failing_count: float | None = Field(
+        description="failing spans (error or exception) that those stand for"
+    )
+    duration_ms_mean: float
+    duration_ms_p50: float = Field(description="within 4.4 %, of the spans that came")
+    duration_ms_p95: float
+    duration_ms_p99: float
+    first_seen_at: datetime
+    last_seen_at: datetime
+    caveats: list[TrafficCaveat]
+
+
+class OperationTrafficPage(Page):
+    """Operations by service, environment, name, kind, revision and hour."""
+
+    items: list[OperationTraffic]
 
 
 # --- metrics --------------------------------------------------------------------------------------

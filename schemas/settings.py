@@ -126,7 +126,11 @@ class Settings(BaseSettings):
     duckdb_memory_limit: str = "2GB"
     duckdb_threads: int = Field(2, gt=0)
 
-    spans_retention_days: int = Field(90, gt=0, description="counted from receipt")
+    spans_retention_days: int = Field(14, gt=0, description="raw spans, counted from receipt")
+    failures_retention_days: int = Field(
+        400, gt=0, description="traces of failing spans, exceptions and hourly counts, counted from receipt"
+    )
+    rollup_interval_s: float = Field(60.0, gt=0, description="how often new spans are counted by the hour")
     correlate_interval_s: float = Field(15.0, gt=0)
     sync_interval_s: float = Field(300.0, gt=0)
     report_weekday: str = "mon"
@@ -138,7 +142,10 @@ class Settings(BaseSettings):
     note_bytes_max: int = Field(262_144, gt=0, description="one git-ai note; the rest is cut")
 
     sampling_ratio: float | None = Field(
-        default=None, gt=0, le=1, description="share of traces that services send; None: unknown"
+        default=None,
+        gt=0,
+        le=1,
+        description="share of traces that services send, unless tracestate says otherwise; None: unknown",
     )
 
     ingest_token_required: bool | None = None
@@ -185,6 +192,14 @@ class Settings(BaseSettings):
             except pa.ArrowInvalid as error:
                 raise ValueError(f"{pattern!r} is not an RE2 pattern: {error}") from error
         return patterns
+
+    @model_validator(mode="after")
+    def _refuse_failures_that_go_first(self) -> "Settings":
+        if self.failures_retention_days < self.spans_retention_days:
+            raise ValueError(
+                "failures_retention_days is less than spans_retention_days: failing traces are spans too, raise it"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_open_ports(self) -> "Settings":

@@ -139,10 +139,12 @@ class Store:
         """Append the rows of ``batch`` (columns as ``table`` declares them, any order) and return their number.
 
         A table with a key keeps the first row of a key, or the last with ``replace``; without a key all rows stay.
+        Stamps of ``table`` that ``batch`` lacks are null.
         """
         if batch.num_rows == 0:
             return 0
-        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        stamps = [c.name for c in table.stamps if c.name in batch.schema.names]
+        columns = ", ".join(f'"{c}"' for c in (*table.column_names, *stamps))
         verb = "INSERT OR REPLACE" if replace and table.key else "INSERT OR IGNORE" if table.key else "INSERT"
         cursor = self.cursor()
         cursor.register("aftermerge_batch", batch)

@@ -35,6 +35,9 @@ INT32 = Type("INTEGER", pa.int32())
 UINT32 = Type("UINTEGER", pa.uint32())
 UINT64 = Type("UBIGINT", pa.uint64())
 REAL = Type("DOUBLE", pa.float64())
+WEIGHT = Type("DECIMAL(38, 6)", pa.decimal128(38, 6))
+TOTAL = Type("DECIMAL(38, 0)", pa.decimal128(38, 0))
+COUNTS = Type("MAP(INTEGER, BIGINT)", pa.map_(pa.int32(), pa.int64()))
 BOOL = Type("BOOLEAN", pa.bool_())
 TIME = Type("TIMESTAMP", pa.timestamp("us"))
 TIME_NS = Type("TIMESTAMP_NS", pa.timestamp("ns"))
@@ -56,13 +59,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table. ``key`` names the columns that make a row unique (empty: the table may hold equal rows)."""
+    """One table. ``key`` names the columns that make a row unique (empty: the table may hold equal rows).
+
+    ``stamps`` are columns that are not part of what is decoded: whoever stores a batch may add them to it, and they
+    are null where nobody did.
+    """
 
     name: str
     schema: Schema
     meaning: str
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
+    stamps: tuple[Column, ...] = ()
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -78,7 +86,10 @@ class Table:
 
     def ddl(self) -> str:
         """``CREATE TABLE`` for this table, without the database name."""
-        lines = [f'  "{c.name}" {c.type.sql}{" NOT NULL" if c.required else ""}' for c in self.columns]
+        lines = [
+            f'  "{c.name}" {c.type.sql}{" NOT NULL" if c.required else ""}'
+            for c in (*self.columns, *self.stamps)
+        ]
         if self.key:
             lines.append(f"  PRIMARY KEY ({', '.join(self.key)})")
         body = ",\n".join(lines)
@@ -154,6 +165,7 @@ SPANS = Table(
         _column("dropped_events_count", UINT32, "as sent"),
         _column("dropped_links_count", UINT32, "as sent"),
     ),
+    stamps=(_column("load_number", INT, "-> loads; null: it came by another way than the loader"),),
 )
 
 SPAN_EVENTS = Table(
@@ -258,6 +270,70 @@ SPOOL_DONE = Table(
         _column("is_whole", BOOL, "all of its spans are stored; false: the rest follows", required=True),
     ),
     key=("segment",),
+)
+
+LOADS = Table(
+    "loads",
+    Schema.FACTS,
+    "One transaction of the loader that brought spans; written in it. Numbers rise and are never given twice.",
+    (
+        _column("load_number", INT, "-> spans", required=True),
+        _column("loaded_at", TIME, "UTC", required=True),
+        _column("span_count", INT, "spans that it brought", required=True),
+    ),
+    key=("load_number",),
+)
+
+FOLDED_LOADS = Table(
+    "folded_loads",
+    Schema.FACTS,
+    "One load whose spans are counted in operation_hours; written in the same transaction as the counts.",
+    (
+        _column("load_number", INT, "-> loads", required=True),
+        _column("folded_at", TIME, "when its spans were counted, but for the late ones, UTC", required=True),
+        _column("late_count", INT, "its late spans (macro is_late), duplicates too", required=True),
+        _column("late_folded_at", TIME, "when those were counted, UTC; null: not yet"),
+    ),
+    key=("load_number",),
+)
+
+OPERATION_HOURS = Table(
+    "operation_hours",
+    Schema.FACTS,
+    "How often an operation ran and failed in one hour, and how long it took: spans counted once however often they "
+    "were delivered. One row per service, environment, revision, operation, kind and hour.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "deployment.environment.name; '' when absent", required=True),
+        _column("revision", TEXT, "vcs.ref.head.revision, else service.version, as sent; null when absent"),
+        _column("operation", TEXT, "span name", required=True),
+        _column("kind", INT32, "OTLP SpanKind", required=True),
+        _column(
+            "hour_at",
+            TIME,
+            "beginning of the hour in which the spans started (macro seen_at), UTC",
+            required=True,
+        ),
+        _column("span_count", INT, "spans", required=True),
+        _column("error_count", INT, "of them with status Error", required=True),
+        _column(
+            "exception_count",
+            INT,
+            "of them that fail by an exception they recorded: status unset, and neither CLIENT nor PRODUCER",
+            required=True,
+        ),
+        _column("displaced_count", INT, "of them whose clock named another hour than hour_at", required=True),
+        _column("weighed_count", INT, "of them whose sampling is known", required=True),
+        _column("span_weight", WEIGHT, "spans that those stand for", required=True),
+        _column(
+            "failing_weight", WEIGHT, "failing spans (error or exception) that those stand for", required=True
+        ),
+        _column("duration_ns_sum", TOTAL, "nanoseconds", required=True),
+        _column("duration_counts", COUNTS, "bucket (macro duration_bucket) -> spans", required=True),
+        _column("first_seen_at", TIME, "start of the first span, UTC", required=True),
+        _column("last_seen_at", TIME, "start of the last span, UTC", required=True),
+        _column("last_received_at", TIME, "UTC", required=True),
+    ),
 )
 
 # --- facts: git -----------------------------------------------------------------------------------

@@ -162,6 +162,17 @@ class Caveat(StrEnum):
     UNEQUAL_DETECTION = "unequal_detection"
 
 
+class TrafficCaveat(StrEnum):
+    """Codes that qualify the counts of an operation."""
+
+    SAMPLING_UNKNOWN = "sampling_unknown"
+    """Neither tracestate nor a setting says how many spans some of its spans stand for."""
+    SAMPLED_DURATIONS = "sampled_durations"
+    """Durations are those of the spans that came, and some of them stand for several."""
+    DISPLACED_SPANS = "displaced_spans"
+    """Some spans named a time after their receipt or ten years before it: they count in the hour of receipt."""
+
+
 class SpanKind:
     """OTLP ``Span.SpanKind``: an open enum, kept as int32."""
 

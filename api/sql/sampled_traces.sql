@@ -1,7 +1,7 @@
 -- Question: were the traces thinned out before they reached us?
--- One row: true when a span carries an OpenTelemetry sampling threshold (tracestate "ot=th:..."); th:0 keeps all.
+-- One row: true when some span stands for more than itself, by its tracestate or the configured ratio of its source.
 -- Parameters: none.
 -- Order: one row.
-SELECT count(*) > 0 AS has_sampled_traces
-FROM spans
-WHERE trace_state IS NOT NULL AND regexp_matches(trace_state, '(^|,)\s*ot=([^,]*;)?th:[0-9a-f]*[1-9a-f]')
+SELECT
+    EXISTS (SELECT 1 FROM operation_hours WHERE span_weight > weighed_count)
+    OR EXISTS (SELECT 1 FROM unfolded_spans WHERE span_weight(trace_state, NULL) > 1) AS has_sampled_traces

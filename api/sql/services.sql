@@ -2,13 +2,18 @@
 -- One row: one service seen in telemetry, deployments, incidents or mappings.
 -- Parameters: none.
 -- Order: by name.
-WITH sent AS (
+WITH seen AS (
+    SELECT service, span_count, revision, last_seen_at FROM operation_hours
+    UNION ALL
+    SELECT service, 1 AS span_count, revision, seen_at AS last_seen_at FROM unfolded_spans
+),
+sent AS (
     SELECT
         service,
-        count(*) AS span_count,
-        count(coalesce(revision, service_version)) AS revision_count,
-        CAST(max(start_time) AS TIMESTAMP) AS last_span_at
-    FROM spans
+        sum(span_count)::BIGINT AS span_count,
+        coalesce(sum(span_count) FILTER (WHERE revision IS NOT NULL), 0)::BIGINT AS revision_count,
+        max(last_seen_at) AS last_span_at
+    FROM seen
     GROUP BY service
 ),
 logged AS (SELECT DISTINCT service FROM exceptions),

@@ -18,10 +18,15 @@ GROWTHS = ((4, "all"), (16, "all"), (512, "healthy"))
 _SPAN_COPIES = """
     INSERT INTO facts.spans SELECT * EXCLUDE (n) REPLACE (
         ((trace_id::VARCHAR)[:19] || lpad(to_hex(n), 4, '0') || (trace_id::VARCHAR)[24:])::UUID AS trace_id,
-        start_time + to_milliseconds(n) AS start_time
+        start_time + to_milliseconds(n) AS start_time,
+        -n AS load_number
     )
     FROM facts.spans, range(1, $times::BIGINT) AS copies(n)
     WHERE $growth = 'all' OR trace_id NOT IN (SELECT trace_id FROM facts.exceptions)
+"""
+_LOADS_OF_COPIES = """
+    INSERT INTO facts.loads
+    SELECT load_number, max(received_at), count(*) FROM facts.spans WHERE load_number < 0 GROUP BY load_number
 """
 _EXCEPTION_COPIES = """
     INSERT INTO facts.exceptions SELECT * EXCLUDE (n) REPLACE (
@@ -46,6 +51,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def bench_correlate(board: Board, plain: Installation, tmp_path: Path, times: int, growth: str) -> None:
     more = flow.build(tmp_path).installation
     more.store.execute(_SPAN_COPIES, times=times, growth=growth)
+    more.store.execute(_LOADS_OF_COPIES)
     more.store.execute(_EXCEPTION_COPIES, times=times, growth=growth)
     more.correlate()
     if growth == "all":

@@ -71,7 +71,7 @@ def opened() -> Iterator[Store]:
 @pytest.fixture
 def store(opened: Store) -> Store:
     """One store for all tests here, emptied for each."""
-    for table in (*TABLES, tables.SPOOL_DONE):
+    for table in (*TABLES, tables.SPOOL_DONE, tables.LOADS):
         opened.execute(f"DELETE FROM {table.qualified_name}")
     return opened
 
@@ -87,6 +87,11 @@ def test_stop_loads_all_that_was_accepted_and_leaves_an_empty_spool(tmp_path: Pa
     (done,) = rig.store.rows("SELECT span_count, is_whole FROM facts.spool_done")
     assert done == {"span_count": 2, "is_whole": True}
     assert rig.sample("items_stored_total", table="spans") == 2
+    # By its load a span is known to be counted or not.
+    by_load = "SELECT load_number, count(*) AS span_count FROM facts.spans GROUP BY load_number ORDER BY load_number"
+    assert rig.store.rows(by_load) == rig.store.rows(
+        "SELECT load_number, span_count FROM facts.loads ORDER BY 1"
+    )
 
 
 def test_the_segments_of_an_earlier_process_are_loaded_once(tmp_path: Path, store: Store) -> None:

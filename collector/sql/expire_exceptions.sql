@@ -1,0 +1,3 @@
+-- Task: forget exceptions received before $failures_before (UTC).
+DELETE FROM exceptions
+WHERE received_at < $failures_before
