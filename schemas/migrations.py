@@ -7,32 +7,14 @@ dropped and made anew, because `aftermerge rebuild` can always refill them from 
 
 import duckdb
 
-from schemas import tables
+from schemas import tables, version_2
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
 CURRENT = 2
 
 STEPS: dict[int, tuple[str, ...]] = {
-    2: (
-        """CREATE TABLE facts.loads (
-            load_number BIGINT PRIMARY KEY, loaded_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL)""",
-        """CREATE TABLE facts.folded_loads (
-            load_number BIGINT PRIMARY KEY, folded_at TIMESTAMP NOT NULL, late_count BIGINT NOT NULL,
-            late_folded_at TIMESTAMP)""",
-        """CREATE TABLE facts.operation_hours (
-            service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, operation VARCHAR NOT NULL,
-            kind INTEGER NOT NULL, hour_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL, error_count BIGINT NOT NULL,
-            exception_count BIGINT NOT NULL, displaced_count BIGINT NOT NULL, weighed_count BIGINT NOT NULL,
-            span_weight DECIMAL(38, 6) NOT NULL, failing_weight DECIMAL(38, 6) NOT NULL,
-            duration_ns_sum DECIMAL(38, 0) NOT NULL, duration_counts MAP(INTEGER, BIGINT) NOT NULL,
-            first_seen_at TIMESTAMP NOT NULL, last_seen_at TIMESTAMP NOT NULL, last_received_at TIMESTAMP NOT NULL)""",
-        # Which load an old span came with was not written down. A negative number per minute of receipt stands for it,
-        # so that the first fold goes through them in slices.
-        """ALTER TABLE facts.spans ADD COLUMN load_number BIGINT""",
-        """UPDATE facts.spans SET load_number = -(epoch_ms(received_at) // 60000)""",
-        """INSERT INTO facts.loads SELECT load_number, max(received_at), count(*) FROM facts.spans GROUP BY load_number""",
-    ),
+    2: version_2.STATEMENTS,
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 

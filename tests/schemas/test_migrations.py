@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import duckdb
 import pytest
-from builders import START, span
+from builders import START
 
 from collector import rollups
-from schemas import migrations, tables
+from schemas import migrations
 from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
@@ -24,24 +25,66 @@ def columns(store: Store) -> list[dict[str, object]]:
 
 def first_version(path: Path) -> None:
     """A store as version 1 made it, with three spans of two minutes."""
-    store = Store.open(path)
-    store.append_rows(
-        tables.SPANS,
-        [
-            span(1, received_at=START),
-            span(2, received_at=START + timedelta(seconds=30)),
-            span(2, received_at=START + timedelta(minutes=5)),
-        ],
-    )
-    store.close()
+    Store.open(path).close()
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
         connection.execute("DROP VIEW facts.unfolded_spans")
-        for name in NEW_IN_2:
+        for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
             connection.execute(f"DROP TABLE facts.{name}")
-        connection.execute("ALTER TABLE facts.spans DROP COLUMN load_number")
+        connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
+        for number, seconds in ((1, 0), (2, 30), (2, 300)):
+            connection.execute(
+                "INSERT INTO facts.spans BY NAME SELECT $trace::UUID AS trace_id, $number AS span_id, "
+                "$start::TIMESTAMP_NS AS start_time, 1 AS duration_ns, $received::TIMESTAMP AS received_at, "
+                "1 AS resource_id, 1 AS scope_id, 'cart' AS service, 'GET /' AS name, 2 AS kind, 0 AS status_code, "
+                "MAP {'app.tenant': 't7', 'app.number': '5'} AS attributes, [1, 3] AS attribute_kinds, "
+                "[{'time': $start::TIMESTAMP_NS, 'name': 'exception', 'attributes': MAP {'k': 'v'}, "
+                "'attribute_kinds': [1]}] AS events, "
+                "[{'trace_id': $trace::UUID, 'span_id': 9, 'attributes': MAP {'l': 'w'}, 'attribute_kinds': [1]}] "
+                "AS links",
+                {
+                    "trace": str(UUID(int=1)),
+                    "number": number,
+                    "start": START.replace(tzinfo=None),
+                    "received": (START + timedelta(seconds=seconds)).replace(tzinfo=None),
+                },
+            )
+        connection.execute(
+            "INSERT INTO facts.resources VALUES (1, 'cart', NULL, 'python', MAP {'a': 'b'}, [1], NULL)"
+        )
+        connection.execute("INSERT INTO facts.scopes VALUES (1, 'shop', '1', MAP {}, [], NULL)")
+        connection.execute("INSERT INTO facts.spool_done VALUES (7, $1, 3, 0)", [START.replace(tzinfo=None)])
         connection.execute("UPDATE meta.schema_version SET version = 1")
+
+
+def test_what_the_first_version_held_is_there_in_the_present_shape(tmp_path: Path) -> None:
+    first_version(tmp_path / "old.duckdb")
+    store = Store.open(tmp_path / "old.duckdb")
+    held = store.rows("SELECT attribute_keys, attribute_values, attribute_kinds FROM facts.spans")
+    assert (
+        held
+        == [
+            {
+                "attribute_keys": ["app.tenant", "app.number"],
+                "attribute_values": ["t7", "5"],
+                "attribute_kinds": "13",
+            }
+        ]
+        * 3
+    )
+    (event, *_), (link, *_) = (
+        store.rows(f"SELECT * FROM facts.{name}") for name in ("span_events", "span_links")
+    )
+    assert (event["name"], event["attribute_keys"], event["attribute_values"]) == ("exception", ["k"], ["v"])
+    assert (link["linked_span_id"], link["attribute_kinds"]) == (9, "1")
+    assert store.rows("SELECT service, attribute_values FROM facts.resources") == [
+        {"service": "cart", "attribute_values": ["b"]}
+    ]
+    assert store.rows("SELECT segment, span_count, is_whole FROM facts.spool_done") == [
+        {"segment": 7, "span_count": 3, "is_whole": True}
+    ]
+    store.close()
 
 
 def test_spans_of_the_first_version_are_counted_once(tmp_path: Path) -> None:
