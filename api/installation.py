@@ -56,7 +56,10 @@ class Installation:
                 hint="name a folder that you may write to with --data",
             ) from error
         store = Store.open(
-            settings.store_path, memory_limit=settings.duckdb_memory_limit, threads=settings.duckdb_threads
+            settings.store_path,
+            memory_limit=settings.duckdb_memory_limit,
+            memory_resting=settings.duckdb_memory_resting,
+            threads=settings.duckdb_threads,
         )
         return cls(settings, store)
 

@@ -77,6 +77,10 @@ class Correlator:
             return forked
 
     def _write(self, store: Store, as_of: datetime, facts: str) -> Correlation:
+        with self._store.at_work():
+            return self._written(store, as_of, facts)
+
+    def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(self._read(as_of), _StoreReader(self._store, as_of), self._port, self._settings)
         inferred = {
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)

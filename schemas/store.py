@@ -7,7 +7,7 @@ and every table has one writer. Times go in timezone-aware and come out timezone
 import hashlib
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -40,17 +40,34 @@ class Store:
     in-memory one made by :meth:`fork` for an answer as of a past time.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, inferences: str = DATABASE) -> None:
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        *,
+        inferences: str = DATABASE,
+        memory: "_Memory | None" = None,
+    ) -> None:
         self._root = connection
         self._inferences = inferences
+        self._memory = memory or _Memory(connection, None, None)
         self._local = threading.local()
         self.write_lock = threading.RLock()
 
     # --- opening ---------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path | None = None, *, memory_limit: str = "2GB", threads: int = 2) -> "Store":
+    def open(
+        cls,
+        path: Path | None = None,
+        *,
+        memory_limit: str = "2GB",
+        memory_resting: str | None = None,
+        threads: int = 2,
+    ) -> "Store":
         """Open the file at ``path``, made when absent and upgraded when older; None: in memory, for tests.
+
+        ``memory_limit`` bounds what DuckDB takes, its cache of the file included; with ``memory_resting`` it takes no
+        more than that outside of :meth:`at_work`.
 
         Raises:
             StoreError: another process has the file, it is newer than this program, or it cannot be read.
@@ -73,8 +90,14 @@ class Store:
             raise StoreError(
                 f"cannot open {target}: {error}", hint="check that the file is readable", path=target
             ) from error
+        if path is not None:
+            # What does not fit into memory is sorted and joined beside the file, not in the working directory.
+            folder = str(path.parent / "tmp").replace("'", "''")
+            root.execute(f"SET temp_directory = '{folder}'")
         migrations.upgrade(root, DATABASE)
-        return cls(root)
+        memory = _Memory(root, memory_limit, memory_resting)
+        memory.rest()
+        return cls(root, memory=memory)
 
     def close(self) -> None:
         """Checkpoint and close. A store that is closed answers nothing."""
@@ -90,7 +113,16 @@ class Store:
                     "CREATE TABLE inferences.", f"CREATE OR REPLACE TABLE {name}.inferences.", 1
                 )
                 self._root.execute(ddl)
-        return Store(self._root, inferences=name)
+        return Store(self._root, inferences=name, memory=self._memory)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """All of ``memory_limit`` is there for what runs in here, in any thread."""
+        self._memory.work()
+        try:
+            yield
+        finally:
+            self._memory.rest()
 
     def drop_fork(self) -> None:
         """Forget the in-memory inferences of a store made by :meth:`fork`."""
@@ -205,6 +237,33 @@ class Store:
         return total.hexdigest()
 
 
+class _Memory:
+    """The limit of DuckDB's memory: high while somebody works, low while nobody does."""
+
+    def __init__(self, root: duckdb.DuckDBPyConnection, limit: str | None, resting: str | None) -> None:
+        self._root, self._limit, self._resting = root, limit, resting
+        self._lock = threading.Lock()
+        self._at_work = 1
+
+    def work(self) -> None:
+        with self._lock:
+            self._at_work += 1
+            if self._at_work == 1:
+                self._set(self._limit)
+
+    def rest(self) -> None:
+        with self._lock:
+            self._at_work -= 1
+            if self._at_work == 0:
+                self._set(self._resting)
+
+    def _set(self, limit: str | None) -> None:
+        if limit is not None and self._resting is not None:
+            # Lowered below what is in use it stays as it was; the next change tries again.
+            with suppress(duckdb.Error), self._root.cursor() as cursor:
+                cursor.execute(f"SET memory_limit = '{limit}'")
+
+
 def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Mappings as an Arrow table with the columns and types of ``table``; absent columns are null."""
     listed = list(rows)
@@ -217,9 +276,23 @@ def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
 
 def aware_rows(batch: pa.Table) -> list[Row]:
     """The rows of ``batch`` as mappings, with naive times stated as the UTC that they are."""
-    zoned = pa.schema([pa.field(f.name, _zoned(f.type)) for f in batch.schema])
-    listed: list[Row] = batch.cast(zoned, safe=False).to_pylist()
-    return listed
+    columns = [_python(column) for column in batch.columns]
+    names = batch.column_names
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _python(column: pa.ChunkedArray) -> list[Any]:
+    """The values of one column. Equal texts are one object: of a hundred thousand failures hardly any is unlike all
+    others, and a stack trace is two thousand characters."""
+    if pa.types.is_string(column.type):
+        encoded = column.combine_chunks().dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
+        return [None if place is None else texts[place] for place in encoded.indices.to_pylist()]
+    if pa.types.is_timestamp(column.type) and column.type.tz is None:
+        # Through numpy: Arrow makes each time by looking its zone up anew, twenty times as slowly.
+        naive = column.cast(pa.timestamp("us"), safe=False).to_numpy().astype(object).tolist()
+        return [None if time is None else time.replace(tzinfo=UTC) for time in naive]
+    return list(column.cast(_zoned(column.type), safe=False).to_pylist())
 
 
 def _zoned(type_: pa.DataType) -> pa.DataType:
