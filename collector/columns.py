@@ -243,14 +243,14 @@ class _Group:
             **found.lists(found.without(places)),
         }
         context = self._of_spans(span_of_event[at], ("trace_id", "span_id", "received_at", *_CONTEXT))
-        columns = [context["trace_id"].storage, context["span_id"], *texts.values()]
-        rows = zip(*(column.to_pylist() for column in columns), strict=True)
-        ids = [walk.exception_id(trace, span, told) for trace, span, *told in rows]
+        ids = _exception_ids(
+            context["trace_id"].storage, np.asarray(context["span_id"]), list(texts.values())
+        )
         exception_columns = (
             context
             | texts
             | {
-                "exception_id": pa.array(ids, pa.uint64()),
+                "exception_id": pa.array(ids),
                 "time": when.take(pa.array(at)),
                 "source": pa.repeat(ExceptionSource.SPAN_EVENT.value, len(at)),
                 "severity_number": pa.nulls(len(at), pa.int32()),
@@ -302,6 +302,32 @@ class _Group:
             self.altered["time_clamped"] += count
             unix_ns = np.where(is_beyond, np.uint64(UNIX_NS_MAX), unix_ns)
         return pa.array(unix_ns.astype(np.int64)).cast(tables.TIME_NS.arrow)
+
+
+def _exception_ids(
+    traces: pa.FixedSizeBinaryArray, spans: npt.NDArray[np.uint64], texts: list[pa.StringArray]
+) -> npt.NDArray[np.uint64]:
+    """:func:`collector.walk.exception_id` of each row; what exceptions say is hashed once per distinct set of texts."""
+    if not len(spans):
+        return spans
+    encoded = [column.dictionary_encode(null_encoding="encode") for column in texts]
+    pairs = np.zeros(len(spans), np.int64)
+    for column in encoded:
+        pairs = pairs * len(column.dictionary) + np.asarray(column.indices)
+    _, places, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    said = [walk.texts_id([column[int(at)].as_py() for column in texts]) for at in places]
+    mixed = np.array(said, np.uint64)[inverse]
+    words = np.frombuffer(_bytes_of(traces.cast(pa.binary())).tobytes(), ">u8").astype(np.uint64)
+    for part in (words[::2], words[1::2], spans, np.uint64(0)):
+        mixed = _mixed(mixed ^ part)
+    return mixed
+
+
+def _mixed(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    shift = np.uint64(33)
+    numbers = (numbers ^ numbers >> shift) * np.uint64(walk.MIX_FIRST)
+    numbers = (numbers ^ numbers >> shift) * np.uint64(walk.MIX_SECOND)
+    return numbers ^ numbers >> shift
 
 
 def _once_per_pair(

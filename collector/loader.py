@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 
-from collector import decoding, rollups, segments
+from collector import decoding, rollups
 from collector.counters import Counters
 from collector.otlp import TABLES, Decoded
 from collector.policy import Policy
@@ -182,7 +182,7 @@ class Loader:
             if done is not None and done["is_whole"]:
                 self._spool.remove(segment)
                 return True
-            content = segments.read(segment)
+            content = self._spool.content(segment)
             fallbacks: Counter[str] = Counter()
             decoded = decoding.decode(content.requests, self._policy, fallbacks)
         except (ValueError, TypeError, LookupError, ArithmeticError) as error:

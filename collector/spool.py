@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
@@ -18,11 +18,13 @@ import structlog
 from collector import segments
 from collector.counters import Counters
 from collector.otlp import Request
-from collector.segments import OPEN_SUFFIX, SEALED_SUFFIX, Segment
+from collector.segments import OPEN_SUFFIX, SEALED_SUFFIX, Content, Segment
 from schemas.errors import StoreError
 
 _log = structlog.get_logger(__name__)
 _QUARANTINE = "quarantine"
+_HELD_BYTES_MAX = 32 * 1024 * 1024
+"""Bytes of records that are kept in memory until the loader takes them; what is more it reads from the file."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class _Open:
     fd: int
     opened_at: float
     synced_bytes: int = 0
+    synced: list[Request] = field(default_factory=list)
 
 
 class Spool:
@@ -68,6 +71,8 @@ class Spool:
         self._sealed: dict[int, Segment] = {s.number: s for s in segments.find(path)}
         self._inherited = set(self._sealed)
         self._offered = set(self._sealed)
+        self._held: dict[int, tuple[Request, ...]] = {}
+        self._held_bytes = 0
         self._backlog_bytes = sum(s.size_bytes for s in self._sealed.values())
         self._open: _Open | None = None
         self._last_number = 0
@@ -154,6 +159,18 @@ class Spool:
             self._offered.remove(number)
             return self._sealed[number]
 
+    def content(self, segment: Segment) -> Content:
+        """What a taken segment holds: from memory while it is fresh, else from its file.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        with self._changed:
+            held = self._held.pop(segment.number, None)
+            if held is not None:
+                self._held_bytes -= segment.size_bytes
+        return segments.read(segment) if held is None else Content(held, torn_bytes=0, corrupt_bytes=0)
+
     def give_back(self, segment: Segment) -> None:
         """Offer a taken segment again."""
         with self._changed:
@@ -227,6 +244,7 @@ class Spool:
                 view = view[os.write(current.fd, view) :]
             os.fdatasync(current.fd)
             current.synced_bytes += len(data)
+            current.synced += [w.request for w in batch]
             self._is_healthy = True
             self._resolve(batch, None)
         except Exception as error:
@@ -274,6 +292,9 @@ class Spool:
         with self._changed:
             self._sealed[current.number] = segment
             self._offered.add(current.number)
+            if self._held_bytes + current.synced_bytes <= _HELD_BYTES_MAX:
+                self._held[current.number] = tuple(current.synced)
+                self._held_bytes += current.synced_bytes
             self._changed.notify_all()
 
     def _fail(self, batch: list[_Waiting], error: Exception) -> None:

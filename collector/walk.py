@@ -20,6 +20,9 @@ from schemas import vocabulary as v
 from schemas.errors import MalformedInput
 from schemas.vocabulary import ExceptionSource
 
+MIX_FIRST, MIX_SECOND = 0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53
+_MASK = 2**64 - 1
+
 
 def decode(requests: Iterable[Request], policy: Policy) -> Decoded:
     """Decode a group of accepted requests; see :class:`collector.otlp.Decoded`."""
@@ -85,15 +88,33 @@ def scope_row(
     return row, attributes.entries(scope.attributes, policy, tally)
 
 
-def exception_id(
-    trace_id: bytes | None, span_id: int | None, texts: Iterable[str | None], *apart: str
-) -> int:
-    """Equal for the same exception of the same span, however it was reported. ``apart`` tells occurrences apart."""
-    parts = [b"" if trace_id is None else trace_id, b"" if span_id is None else span_id.to_bytes(8, "big")]
-    parts += [b"\xff" if text is None else text.encode() for text in (*texts, *apart)]
+def texts_id(texts: Iterable[str | None]) -> int:
+    """64 bits of what an exception says, or of what tells two of its occurrences apart."""
+    parts = [b"\xff" if text is None else text.encode() for text in texts]
     # Each part with its length, so that no two lists of parts read the same; 0xff is in no text.
     lengths = ":".join([str(len(part)) for part in parts]).encode()
     return int.from_bytes(hashlib.blake2b(b"".join([lengths, *parts]), digest_size=8).digest(), "big")
+
+
+def exception_id(trace_id: bytes | None, span_id: int | None, said: int, apart: int = 0) -> int:
+    """Equal for the same exception of the same span, however it was reported.
+
+    ``said`` and ``apart`` come from :func:`texts_id`. Mixed by the finalizer of MurmurHash3 (public domain, A. Appleby),
+    which ``collector/columns.py`` applies to whole columns.
+    """
+    trace = trace_id or bytes(16)
+    mixed = said
+    for part in (int.from_bytes(trace[:8], "big"), int.from_bytes(trace[8:], "big"), span_id or 0, apart):
+        mixed = _mixed(mixed ^ part)
+    return mixed
+
+
+def _mixed(number: int) -> int:
+    number ^= number >> 33
+    number = number * MIX_FIRST & _MASK
+    number ^= number >> 33
+    number = number * MIX_SECOND & _MASK
+    return number ^ number >> 33
 
 
 class Rows:
@@ -260,7 +281,9 @@ class _Walk:
         time: int,
         source: ExceptionSource,
     ) -> None:
-        id_ = exception_id(row["trace_id"], row["span_id"], texts.values(), *apart)
+        id_ = exception_id(
+            row["trace_id"], row["span_id"], texts_id(texts.values()), texts_id(apart) if apart else 0
+        )
         told = {"exception_id": id_, "time": time, "source": source.value}
         self.rows[tables.EXCEPTIONS.name].add(row | texts | told)
 

@@ -234,3 +234,18 @@ def test_no_damage_yields_a_record_that_was_not_written(
         + (content.corrupt_bytes)
         == segment.path.stat().st_size
     )
+
+
+def test_a_fresh_segment_is_taken_from_memory_and_is_what_its_file_holds(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, segment_age_s=60)
+    append(spool, b"one", b"two")
+    spool.seal()
+    segment = spool.take(5)
+    assert segment is not None
+    on_disk = segments.read(segment)
+    segment.path.unlink()
+    assert spool.content(segment) == on_disk
+    # Once only: asked again, the file is what counts.
+    with pytest.raises(FileNotFoundError):
+        spool.content(segment)
+    closed(spool)
