@@ -69,11 +69,10 @@ _COLUMN_KEYS = (
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The column that a key fills with values of one kind. ``rank``: 0 for the current name, old ones after it."""
+    """The column that a key fills with values of one kind."""
 
     column: str
     kind: int
-    rank: int
 
 
 def _targets() -> dict[str, Target]:
@@ -81,10 +80,10 @@ def _targets() -> dict[str, Target]:
     found = {}
     for key in _COLUMN_KEYS:
         column = key.replace(".", "_")
-        found[key] = Target(column, INT if types[column] is tables.INT else STRING, rank=0)
-    for rank, (old, key) in enumerate(v.RENAMED_KEYS.items(), start=1):
+        found[key] = Target(column, INT if types[column] is tables.INT else STRING)
+    for old, key in v.RENAMED_KEYS.items():
         if key in found:
-            found[old] = Target(found[key].column, found[key].kind, rank)
+            found[old] = found[key]
     return found
 
 
