@@ -264,14 +264,15 @@ class Loader:
         ]
         fresh: dict[str, set[int]] = {}
         with self._store.transaction():
+            number = rollups.next_load(self._store, spans.num_rows, now=now)
             for table in TABLES:
                 if table is tables.SPANS:
-                    self._store.append(table, rollups.stamp(self._store, spans, now=now))
+                    self._store.append(table, rollups.stamped(spans, number))
                 elif begun:
                     rows = pa.concat_tables([by_table[table.name] for by_table in begun]).combine_chunks()
                     if table.key:
                         rows, fresh[table.name] = self._unknown(table, rows)
-                    self._store.append(table, rows)
+                    self._store.append(table, rollups.stamped(rows, number) if table.stamps else rows)
             self._store.append_rows(tables.SPOOL_DONE, done, replace=True)
         for name, ids in fresh.items():
             if len(self._known_ids[name]) + len(ids) <= _KNOWN_IDS_MAX:

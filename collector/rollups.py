@@ -44,16 +44,20 @@ def fold(store: Store, settings: Settings, *, now: datetime, is_thorough: bool =
     return done
 
 
-def stamp(store: Store, spans: pa.Table, *, now: datetime) -> pa.Table:
-    """``spans`` with the number of the load that brings them, which is written to ``loads``.
+def next_load(store: Store, span_count: int, *, now: datetime) -> int:
+    """The number of the load that brings ``span_count`` spans, which is written to ``loads``.
 
-    The caller's transaction must store them too: a number and its spans become visible together.
+    The caller's transaction must store them too: a number and what it brings become visible together.
     """
     last = store.value("SELECT max(load_number) FROM loads")
     number = max(0, last or 0) + 1
-    row = {"load_number": number, "loaded_at": now, "span_count": spans.num_rows}
-    store.append_rows(tables.LOADS, [row])
-    return spans.append_column("load_number", pa.repeat(pa.scalar(number, pa.int64()), spans.num_rows))
+    store.append_rows(tables.LOADS, [{"load_number": number, "loaded_at": now, "span_count": span_count}])
+    return number
+
+
+def stamped(batch: pa.Table, load_number: int) -> pa.Table:
+    """``batch`` with the number of the load that brings it."""
+    return batch.append_column("load_number", pa.repeat(pa.scalar(load_number, pa.int64()), batch.num_rows))
 
 
 def is_small(store: Store) -> bool:

@@ -138,12 +138,10 @@ def _ended_by(group: FailureGroup, traffic: Traffic, timeline: Timeline) -> Row 
 
 def _is_lingering(group: FailureGroup, running: Row) -> bool:
     """True when every failure since ``running`` began came soon, and from the revision before it."""
-    started_at, since = running["started_at"], []
-    for trace in reversed(group.traces):
-        if trace["failed_at"] < started_at:
-            break
-        since.append(trace)
     before = running["previous_sha"]
-    return before is not None and all(
-        t["revision_sha"] == before and t["failed_at"] <= started_at + ENDED_MARGIN for t in since
+    since = group.failures.revisions(since=running["started_at"])
+    return (
+        before is not None
+        and set(since) <= {before}
+        and all(last <= running["started_at"] + ENDED_MARGIN for last in since.values())
     )

@@ -80,7 +80,7 @@ def of_time(
 def _rate(group: FailureGroup, around: Circumstances) -> tuple[float, int, int]:
     """(failing share on the onset's revision, its requests, its failures); 0 without traffic counts."""
     sha = group.row["onset_sha"]
-    failures = group.revision_counts.get(sha, 0)
+    failures = group.failures.count(sha)
     requests = around.traffic.count(sha=sha)
     return (min(failures / requests, 1.0) if requests else 0.0), requests, failures
 

@@ -1,4 +1,4 @@
-"""Failing spans become failure groups: equal fingerprint, service and environment; frames mapped and blamed.
+"""Shapes of failures become failure groups: equal fingerprint, service and environment; frames mapped and blamed.
 
 Each distinct stack is parsed once, each (revision, path) blamed once. Knows nothing of suspects.
 Source: DESIGN "Failing spans", "Frames", "Fingerprint".
@@ -7,14 +7,18 @@ Source: DESIGN "Failing spans", "Frames", "Fingerprint".
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
+
 from correlator import categories, fingerprint, frames
 from correlator.mappings import Mapper
+from correlator.occurrences import Occurrences, Times, merged, micros
 from correlator.revisions import Timeline
+from correlator.shapes import Shape
 from schemas import vocabulary
 from schemas.records import (
     CommitSha,
@@ -48,7 +52,7 @@ _ATTRIBUTES = {
     vocabulary.MESSAGING_DESTINATION_NAME: "messaging_destination_name",
     vocabulary.ERROR_TYPE: "error_type",
 }
-"""Attribute key -> column of ``root_causes.sql``."""
+"""Attribute key -> column of ``failure_shapes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,33 +68,39 @@ class FailureGroup:
     """One group with all that the suspects' evidence is made of.
 
     ``callee``: service on the other side of a failing call that it took part in, None for other failures. ``entry``: name of the
-    SERVER or CONSUMER span by which the work entered the service; traffic is counted by it.
+    SERVER or CONSUMER span by which the work entered the service; traffic is counted by it. ``shape_ids``: the shapes that
+    it is made of. ``named_traces``: trace ids of it that incidents name.
     """
 
     row: dict[str, Any]
     frames: list[dict[str, Any]]
-    traces: list[dict[str, Any]]
+    failures: Occurrences
     facts: FailureFacts
     categories: tuple[RankedCategory, ...]
     is_dependency_leaf: bool
     is_garbage_caller: bool
     callee: str | None
     entry: str
-    revision_counts: dict[str | None, int] = field(default_factory=dict)
+    shape_ids: tuple[int, ...] = ()
+    named_traces: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class _Located:
-    """A failing span with the revision that ran and its understood stack."""
+    """A shape with the revision that ran when it failed first, and its understood stack."""
 
-    cause: Row
+    shape: Shape
     sha: CommitSha | None
     stack: ParsedStack | None
     frames: tuple[tuple[Frame, str | None, str | None], ...]
 
+    @property
+    def cause(self) -> Row:
+        return self.shape.first
+
 
 class Assembler:
-    """Turns rows of ``root_causes.sql`` into failure groups."""
+    """Turns shapes of failures into failure groups."""
 
     def __init__(
         self,
@@ -109,21 +119,22 @@ class Assembler:
         self._stacks: dict[tuple[str, str | None], ParsedStack | None] = {}
         self._mappers: dict[tuple[str, str, str], Mapper] = {}
 
-    def assemble(self, causes: Iterable[Row]) -> list[FailureGroup]:
+    def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
         members: dict[str, list[_Located]] = defaultdict(list)
         parts: dict[str, fingerprint.FingerprintResult] = {}
-        for cause in causes:
-            located = self._locate(cause)
+        for shape in shapes:
+            located, cause = self._locate(shape), shape.first
             found = fingerprint.of(self._facts(located), _functions(located), cause["name"])
             group_id = _group_id(found.fingerprint, cause["service"], cause["environment"])
             members[group_id].append(located)
             parts[group_id] = found
         return [self._group(group_id, parts[group_id], members[group_id]) for group_id in sorted(members)]
 
-    # --- one failing span -------------------------------------------------------------------------
+    # --- one shape ------------------------------------------------------------------------------------
 
-    def _locate(self, cause: Row) -> _Located:
+    def _locate(self, shape: Shape) -> _Located:
+        cause = shape.first
         code = self._services.get(cause["service"], ServiceCode(None))
         sha = self._revision(cause, code)
         stack = self._stack(cause["exception_stacktrace"], cause["sdk_language"])
@@ -133,17 +144,37 @@ class Assembler:
             for frame in _ordered(stack):
                 found = mapper.resolve(frame.file, frame.module) if mapper else None
                 mapped.append((frame, found.path if found else None, found.how if found else None))
-        return _Located(cause, sha, stack, tuple(mapped))
+        return _Located(shape, sha, stack, tuple(mapped))
 
     def _revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
         if code.repository is None:
             return None
-        for text in (cause["revision"], cause["service_version"]):
-            sha = self._resolve(code.repository, text) if text else None
-            if sha:
-                return sha
+        stated = self._stated_revision(cause, code)
+        if stated:
+            return stated
         running = self._timeline.at(cause["service"], cause["environment"], cause["failed_at"])
         return CommitSha(running["sha"]) if running and running["sha"] else None
+
+    def _stated_revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
+        for text in (cause["revision"], cause["service_version"]):
+            sha = self._resolve(code.repository, text) if text and code.repository else None
+            if sha:
+                return sha
+        return None
+
+    def _times_by_revision(self, shape: Shape) -> Iterator[tuple[str | None, Times]]:
+        """(revision that ran, when the shape failed on it): as its spans state, else by what ran at the time."""
+        cause = shape.first
+        code = self._services.get(cause["service"], ServiceCode(None))
+        stated = self._stated_revision(cause, code)
+        if stated or code.repository is None:
+            yield stated, shape.failed_at
+            return
+        intervals = self._timeline.of(cause["service"], cause["environment"])
+        starts = [micros(interval["started_at"]) for interval in intervals]
+        places = np.searchsorted(shape.failed_at, np.array(starts, np.int64), side="left")
+        shas = [None, *(interval["sha"] for interval in intervals)]
+        yield from zip(shas, np.split(shape.failed_at, places), strict=True)
 
     def _stack(self, text: str | None, language: str | None) -> ParsedStack | None:
         if not text:
@@ -188,7 +219,7 @@ class Assembler:
         facts = self._facts(first)
         code = self._services.get(cause["service"], ServiceCode(None))
         running = self._timeline.at(cause["service"], cause["environment"], cause["failed_at"])
-        is_leaf = _most(m.cause["is_dependency_leaf"] for m in ordered)
+        is_leaf = _most(ordered, "is_dependency_leaf")
         ranked = categories.rank(
             facts,
             in_app=any(path for _, path, _ in first.frames) if first.frames else None,
@@ -196,19 +227,11 @@ class Assembler:
             at_startup=_is_startup(cause, running),
         )
         template = fingerprint.template(facts.message) if facts.message else None
-        traces = {
-            (m.cause["trace_id"], m.cause["span_id"]): {
-                "group_id": group_id,
-                "trace_id": m.cause["trace_id"],
-                "span_id": m.cause["span_id"],
-                "failed_at": m.cause["failed_at"],
-                "revision_sha": m.sha,
-            }
-            for m in ordered
-        }
-        counts: dict[str | None, int] = defaultdict(int)
-        for trace in traces.values():
-            counts[trace["revision_sha"]] += 1
+        times: dict[str | None, list[Times]] = defaultdict(list)
+        for member in ordered:
+            for sha, part in self._times_by_revision(member.shape):
+                times[sha].append(part)
+        failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
         row = {
             "group_id": group_id,
             "fingerprint": found.fingerprint,
@@ -229,8 +252,8 @@ class Assembler:
                 ensure_ascii=False,
             ),
             "first_seen_at": cause["failed_at"],
-            "last_seen_at": ordered[-1].cause["failed_at"],
-            "failing_trace_count": len({m.cause["trace_id"] for m in ordered}),
+            "last_seen_at": failures.at(-1),
+            "failing_trace_count": len(np.unique(np.concatenate([m.shape.traces for m in ordered]))),
             "sample_trace_id": cause["trace_id"],
             "sample_span_id": cause["span_id"],
             "repository": code.repository,
@@ -242,14 +265,15 @@ class Assembler:
         return FailureGroup(
             row=row,
             frames=self._frames(group_id, code.repository, first),
-            traces=list(traces.values()),
+            failures=failures,
             facts=facts,
             categories=ranked,
             is_dependency_leaf=is_leaf,
-            is_garbage_caller=_most(m.cause["upstream_is_garbage_client"] for m in ordered),
+            is_garbage_caller=_most(ordered, "upstream_is_garbage_client"),
             callee=cause["callee_service"],
             entry=cause["entry_name"] or cause["name"],
-            revision_counts=dict(counts),
+            shape_ids=tuple(sorted(m.cause["shape_id"] for m in ordered)),
+            named_traces=frozenset().union(*(m.shape.named for m in ordered)),
         )
 
     def _frames(
@@ -325,6 +349,7 @@ def _title(facts: FailureFacts, template: str | None, cause: Row) -> str:
     return f"{status} on {cause['name']}"
 
 
-def _most(flags: Iterable[Any]) -> bool:
-    listed = [bool(flag) for flag in flags]
-    return sum(listed) * 2 > len(listed)
+def _most(members: Iterable[_Located], flag: str) -> bool:
+    """True when more than half of the failures have the flag."""
+    counts = [(len(m.shape.failed_at), m.cause[flag]) for m in members]
+    return 2 * sum(count for count, is_set in counts if is_set) > sum(count for count, _ in counts)

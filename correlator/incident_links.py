@@ -5,7 +5,6 @@ failed, though its service was watched, is a false alarm. Source: DESIGN "Incide
 """
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -81,7 +80,7 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
 def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, list[dict[str, Any]]]:
     row = group.row
     evidence: list[dict[str, Any]] = []
-    if incident["trace_id"] and any(t["trace_id"] == incident["trace_id"] for t in group.traces):
+    if incident["trace_id"] and incident["trace_id"] in group.named_traces:
         evidence.append({"kind": "trace", "detail": f"the incident names trace {incident['trace_id']}"})
         return 3.0, evidence
     since, until = _window(incident, as_of)
@@ -92,11 +91,10 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
     nearness = _service_score(incident["service"], group)
     if nearness == 0.0:
         return 0.0, []
-    low = bisect_left(group.traces, since, key=_failed_at)
-    high = bisect_right(group.traces, until, key=_failed_at)
-    if low == high:
+    low, high = group.failures.before(since), group.failures.until(until)
+    if low >= high:
         return 0.0, []
-    count, first, last = high - low, _failed_at(group.traces[low]), _failed_at(group.traces[high - 1])
+    count, first, last = high - low, group.failures.at(low), group.failures.at(high - 1)
     evidence.append({"kind": "service", "detail": _service_text(incident["service"], group)})
     text, words = _text_score(incident, group)
     freshness = _freshness(incident["opened_at"], group, low, high, has_words=bool(words))
@@ -120,16 +118,11 @@ def _window(incident: Row, as_of: datetime) -> tuple[datetime, datetime]:
     return incident["opened_at"] - LEAD, min(end, as_of)
 
 
-def _failed_at(trace: Row) -> datetime:
-    moment: datetime = trace["failed_at"]
-    return moment
-
-
 def _freshness(opened_at: datetime, group: FailureGroup, low: int, high: int, *, has_words: bool) -> float:
     """0..1: how well the group's onset, or a surge of it, fits the time at which the incident was opened.
 
     Args:
-        low, high: the group's traces in the incident's window; they are ordered by time.
+        low, high: the group's failures in the incident's window; they are ordered by time.
         has_words: the incident and the group share words.
     """
     first_seen_at: datetime = group.row["first_seen_at"]
@@ -151,7 +144,7 @@ def _surge(opened_at: datetime, group: FailureGroup, low: int, high: int) -> flo
     usual_hours = (usual_until - group.row["first_seen_at"]) / timedelta(hours=1)
     if usual_hours <= 0 or low == 0:
         return 0.0
-    last = _failed_at(group.traces[high - 1])
+    last = group.failures.at(high - 1)
     hours = max((last - usual_until) / timedelta(hours=1), LEAD / timedelta(hours=1))
     expected = low / usual_hours * hours
     count = high - low

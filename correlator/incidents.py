@@ -119,9 +119,8 @@ def _delay(state: Row, main: FailureGroup | None) -> float | None:
         return None
     opened_at, began_at = state["opened_at"], main.row["first_seen_at"]
     if opened_at - began_at > CHRONIC_AGE:
-        began_at = min(
-            (t["failed_at"] for t in main.traces if t["failed_at"] >= opened_at - LEAD), default=opened_at
-        )
+        index = main.failures.before(opened_at - LEAD)
+        began_at = main.failures.at(index) if index < len(main.failures) else opened_at
     return max(float((opened_at - began_at).total_seconds()), 0.0)
 
 

@@ -35,6 +35,7 @@ from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.histories import History
+from correlator.shapes import Shape
 from schemas import tables
 from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
 from schemas.settings import Settings
@@ -52,7 +53,7 @@ class Facts:
     as_of: datetime
     histories: Sequence[History]
     repositories: Rows
-    root_causes: Rows
+    shapes: Sequence[Shape]
     operation_hours: Rows
     deployments: Rows
     service_mappings: Rows
@@ -100,7 +101,11 @@ class Inference:
             tables.CHANGE_DEPLOYMENTS: self._first_deployments,
             tables.FAILURE_GROUPS: [g.row for g in self._groups],
             tables.GROUP_FRAMES: (frame for g in self._groups for frame in g.frames),
-            tables.GROUP_TRACES: (trace for g in self._groups for trace in g.traces),
+            tables.SHAPE_GROUPS: [
+                {"shape_id": shape_id, "group_id": g.row["group_id"]}
+                for g in self._groups
+                for shape_id in g.shape_ids
+            ],
             tables.GROUP_SUSPECTS: suspect_rows(self._group_suspects, self._repository_of, version),
             tables.INCIDENT_LINKS: outcomes.links_by_incident(self._links),
             tables.INCIDENT_ATTRIBUTIONS: attribution_rows(self._answers, self._repository_of, version),
@@ -168,7 +173,7 @@ class Inference:
             deployments=facts.deployments,
             known=facts.repositories,
             seen=sorted({h["service"] for h in facts.operation_hours}),
-            causes=facts.root_causes,
+            causes=[shape.first for shape in facts.shapes],
             port=self._port,
         )
 
@@ -213,7 +218,7 @@ class Inference:
             resolve=self._resolve,
             landing=self._landing,
         )
-        return assembler.assemble(self._facts.root_causes)
+        return assembler.assemble(self._facts.shapes)
 
     @cached_property
     def _samples(self) -> dict[str, traces.Sample]:

@@ -1,11 +1,13 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-The only file of this room that touches the store. ``correlate`` writes what holds as of a time; ``rebuild`` deletes
-every inference and gets the same bytes again; ``fork`` answers for the past and leaves the present as it is.
+With ``root_causes.py``, which keeps up with the failing spans, the only file of this room that touches the store.
+``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
+``fork`` answers for the past and leaves the present as it is.
 """
 
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from correlator import categories, fingerprint, histories, tokens, weights
+from correlator import categories, fingerprint, histories, root_causes, tokens, weights
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
 from schemas import tables
@@ -23,7 +25,10 @@ from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
-INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t is not tables.CORRELATION_RUNS)
+INFERENCES = tuple(
+    t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *root_causes.WORKING)
+)
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class Correlator:
             last = self._store.row("SELECT * FROM correlation_runs")
             as_of = last["as_of"] if last else now
             with self._store.transaction():
-                for table in INFERENCES:
+                for table in (*INFERENCES, *root_causes.WORKING):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
@@ -81,7 +86,9 @@ class Correlator:
             return self._written(store, as_of, facts)
 
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
-        run = Inference(self._read(as_of), _StoreReader(self._store, as_of), self._port, self._settings)
+        run = Inference(
+            self._read(store, as_of), _StoreReader(self._store, as_of), self._port, self._settings
+        )
         inferred = {
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)
             for table, rows in run.tables().items()
@@ -116,25 +123,29 @@ class Correlator:
             found.append(known[1])
         return found
 
-    def _read(self, as_of: datetime) -> Facts:
+    def _read(self, working: Store, as_of: datetime) -> Facts:
+        """The facts as of a time. ``working``: where the root causes of that time are kept."""
         store, asked = self._store, {"until": as_of}
         # First, while little was counted that started after ``as_of``: its hour is then not read from raw spans.
         with store.transaction():
             uncounted = store.row(sql("correlator", "uncounted_spans"), **asked)
             assert uncounted is not None
             hours = store.rows(sql("correlator", "operation_hours"), **asked, **uncounted)
-        causes = store.rows(sql("correlator", "root_causes"), **asked)
+        incident_events = store.rows(sql("correlator", "incident_events"), **asked)
+        named = {
+            e["trace_id"] for e in incident_events if e["trace_id"] and _TRACE_ID.fullmatch(e["trace_id"])
+        }
+        root_causes.follow(working, until=as_of)
         return Facts(
             as_of=as_of,
             histories=self._read_histories(as_of),
             repositories=store.rows("SELECT * FROM repositories ORDER BY repository"),
-            # A failing call under a request that succeeded was survived: it is no failure of the service.
-            root_causes=[row for row in causes if not row["is_handled"]],
+            shapes=root_causes.read(working, until=as_of, named=named),
             operation_hours=hours,
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),
-            incident_events=store.rows(sql("correlator", "incident_events"), **asked),
+            incident_events=incident_events,
             verdicts=store.rows(sql("correlator", "verdicts"), **asked),
         )
 

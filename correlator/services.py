@@ -42,7 +42,7 @@ def place(
         telemetry: (service, repository_url) pairs of resources.
         known: rows of ``repositories`` with repository, url, source, head_sha.
         seen: services that sent spans.
-        causes: rows of ``root_causes.sql``, for the stacks.
+        causes: rows of ``failure_shapes``, for the stacks.
     """
     names = {row["repository"] for row in known}
     by_url = {_bare(url): row["repository"] for row in known for url in (row["url"], row["source"]) if url}

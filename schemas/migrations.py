@@ -7,14 +7,15 @@ dropped and made anew, because `aftermerge rebuild` can always refill them from 
 
 import duckdb
 
-from schemas import tables, version_2
+from schemas import tables, version_2, version_3
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
-CURRENT = 2
+CURRENT = 3
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: version_2.STATEMENTS,
+    3: version_3.STATEMENTS,
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 

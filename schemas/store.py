@@ -178,14 +178,10 @@ class Store:
         stamps = [c.name for c in table.stamps if c.name in batch.schema.names]
         columns = ", ".join(f'"{c}"' for c in (*table.column_names, *stamps))
         verb = "INSERT OR REPLACE" if replace and table.key else "INSERT OR IGNORE" if table.key else "INSERT"
-        cursor = self.cursor()
-        cursor.register("aftermerge_batch", batch)
-        try:
-            cursor.execute(
+        with self.registered("aftermerge_batch", batch):
+            self.cursor().execute(
                 f"{verb} INTO {self._name(table)} ({columns}) SELECT {columns} FROM aftermerge_batch"
             )
-        finally:
-            cursor.unregister("aftermerge_batch")
         return int(batch.num_rows)
 
     def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
@@ -197,6 +193,16 @@ class Store:
         with self.write_lock, self.transaction() as cursor:
             cursor.execute(f"DELETE FROM {self._name(table)}")
             self.append(table, batch)
+
+    @contextmanager
+    def registered(self, name: str, batch: pa.Table) -> Iterator[None]:
+        """Statements of this thread in here read ``batch`` as a table of this name."""
+        cursor = self.cursor()
+        cursor.register(name, batch)
+        try:
+            yield
+        finally:
+            cursor.unregister(name)
 
     def execute(self, text: str, **parameters: Any) -> None:
         """Run one statement that returns nothing."""

@@ -45,6 +45,7 @@ TRACE_ID = Type("UUID", pa.uuid())
 BLOB = Type("BLOB", pa.binary())
 TEXTS = Type("VARCHAR[]", pa.list_(pa.string()))
 UINT64S = Type("UBIGINT[]", pa.list_(pa.uint64()))
+TRACE_IDS = Type("UUID[]", pa.list_(pa.uuid()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,8 @@ def _attributes(which: str) -> tuple[Column, ...]:
 
 # --- facts: telemetry -----------------------------------------------------------------------------
 
+_LOAD_NUMBER = _column("load_number", INT, "-> loads; null: it came by another way than the loader")
+
 SPANS = Table(
     "spans",
     Schema.FACTS,
@@ -165,7 +168,7 @@ SPANS = Table(
         _column("dropped_events_count", UINT32, "as sent"),
         _column("dropped_links_count", UINT32, "as sent"),
     ),
-    stamps=(_column("load_number", INT, "-> loads; null: it came by another way than the loader"),),
+    stamps=(_LOAD_NUMBER,),
 )
 
 SPAN_EVENTS = Table(
@@ -257,6 +260,7 @@ EXCEPTIONS = Table(
         _column("message", TEXT, "exception.message"),
         _column("stacktrace", TEXT, "exception.stacktrace"),
     ),
+    stamps=(_LOAD_NUMBER,),
 )
 
 SPOOL_DONE = Table(
@@ -275,9 +279,9 @@ SPOOL_DONE = Table(
 LOADS = Table(
     "loads",
     Schema.FACTS,
-    "One transaction of the loader that brought spans; written in it. Numbers rise and are never given twice.",
+    "One transaction of the loader that brought spans or exceptions; written in it. Numbers rise and are never given twice.",
     (
-        _column("load_number", INT, "-> spans", required=True),
+        _column("load_number", INT, "-> spans, exceptions", required=True),
         _column("loaded_at", TIME, "UTC", required=True),
         _column("span_count", INT, "spans that it brought", required=True),
     ),
@@ -810,6 +814,106 @@ CHANGE_DEPLOYMENTS = Table(
     key=("repository", "sha", "service", "environment"),
 )
 
+FAILING_TRACES = Table(
+    "failing_traces",
+    Schema.INFERENCES,
+    "One trace in which something failed, with what is needed to know that more of it arrived.",
+    (
+        _column("trace_id", TRACE_ID, "16 bytes", required=True),
+        _column(
+            "first_ns",
+            INT,
+            "start of its first failing span or exception, ns since the Unix epoch",
+            required=True,
+        ),
+        _column("last_ns", INT, "start of its last one", required=True),
+        _column(
+            "linked_trace_ids", TRACE_IDS, "traces that sent the messages at which it failed; null for none"
+        ),
+    ),
+)
+
+ROOT_CAUSES = Table(
+    "root_causes",
+    Schema.INFERENCES,
+    "One root-cause span of a failing trace, and of a caller that gave up waiting also the SERVER that it waited for.",
+    (
+        _column("trace_id", TRACE_ID, "16 bytes", required=True),
+        _column("span_id", UINT64, "8 bytes, big-endian", required=True),
+        _column("failed_at", TIME, "start of the span, UTC", required=True),
+        _column("shape_id", UINT64, "-> failure_shapes", required=True),
+        _column("is_awaited", BOOL, "the SERVER that a caller waited for", required=True),
+        _column(
+            "awaited_ns", INT, "how long the SERVER took that a caller waited for; null where nobody waited"
+        ),
+    ),
+)
+
+FAILURE_SHAPES = Table(
+    "failure_shapes",
+    Schema.INFERENCES,
+    "Root causes that are alike in all that tells failures apart, by the first of them: lines of its stack included, "
+    "ids in its message not.",
+    (
+        _column("shape_id", UINT64, "hash of what they have in common", required=True),
+        _column("trace_id", TRACE_ID, "of the first", required=True),
+        _column("span_id", UINT64, "of the first", required=True),
+        _column("failed_at", TIME, "start of the first, UTC", required=True),
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("revision", TEXT, "vcs.ref.head.revision"),
+        _column("service_version", TEXT, "service.version"),
+        _column("repository_url", TEXT, "vcs.repository.url.full"),
+        _column("sdk_language", TEXT, "telemetry.sdk.language"),
+        _column("kind", INT32, "SpanKind", required=True),
+        _column("name", TEXT, "span name", required=True),
+        _column("http_request_method", TEXT, "of the first"),
+        _column("http_route", TEXT, "of the first"),
+        _column("http_response_status_code", INT, "of the first"),
+        _column("url_path", TEXT, "of the first"),
+        _column("server_address", TEXT, "of the first"),
+        _column("db_system_name", TEXT, "of the first"),
+        _column("db_collection_name", TEXT, "of the first"),
+        _column("db_operation_name", TEXT, "of the first"),
+        _column("db_response_status_code", TEXT, "of the first"),
+        _column("rpc_system", TEXT, "of the first"),
+        _column("rpc_service", TEXT, "of the first"),
+        _column("rpc_method", TEXT, "of the first"),
+        _column("rpc_grpc_status_code", INT, "of the first"),
+        _column("messaging_destination_name", TEXT, "of the first"),
+        _column("error_type", TEXT, "of the first"),
+        _column("status_message", TEXT, "of the first"),
+        _column("exception_type", TEXT, "of the first"),
+        _column("exception_message", TEXT, "of the first"),
+        _column("exception_stacktrace", TEXT, "of the first"),
+        _column("is_partial", BOOL, "their traces lack their root span", required=True),
+        _column("is_dependency_leaf", BOOL, "a call that left no span on the other side", required=True),
+        _column("caller_services", TEXTS, "services above the root-cause span, sorted", required=True),
+        _column(
+            "upstream_is_garbage_client", BOOL, "a stranger sent what was rightly refused", required=True
+        ),
+        _column("entry_name", TEXT, "SERVER or CONSUMER span by which the work entered the service"),
+        _column("callee_service", TEXT, "service on the other side of a failing call"),
+        _column("is_handled", BOOL, "the service survived it: no failure of the service", required=True),
+        _column("is_awaited", BOOL, "SERVERs that callers waited for", required=True),
+        _column("awaited_service", TEXT, "service that was waited for; null where nobody waited"),
+        _column("awaited_operation", TEXT, "its operation; null where nobody waited"),
+    ),
+)
+
+CAUSE_READS = Table(
+    "cause_reads",
+    Schema.INFERENCES,
+    "How far the facts were read for root causes. One row, or none before the first time.",
+    (
+        _column("rules", TEXT, "version of what makes root causes and shapes", required=True),
+        _column("until", TIME, "spans and exceptions until then, UTC", required=True),
+        _column("load_number", INT, "last load that was looked at", required=True),
+        _column("unnumbered_count", INT, "spans and exceptions without a load, all looked at", required=True),
+        _column("held_count", INT, "spans and exceptions that the store held then", required=True),
+    ),
+)
+
 FAILURE_GROUPS = Table(
     "failure_groups",
     Schema.INFERENCES,
@@ -860,18 +964,15 @@ GROUP_FRAMES = Table(
     key=("group_id", "position"),
 )
 
-GROUP_TRACES = Table(
-    "group_traces",
+SHAPE_GROUPS = Table(
+    "shape_groups",
     Schema.INFERENCES,
-    "One failing trace of a failure group.",
+    "Which failure group the root causes of one shape belong to.",
     (
+        _column("shape_id", UINT64, "-> failure_shapes", required=True),
         _column("group_id", TEXT, "-> failure_groups", required=True),
-        _column("trace_id", TEXT, "32 hex digits", required=True),
-        _column("span_id", TEXT, "16 hex digits, the root-cause span", required=True),
-        _column("failed_at", TIME, "start of the root-cause span, UTC", required=True),
-        _column("revision_sha", TEXT, "revision that ran; null when unknown"),
     ),
-    key=("group_id", "trace_id", "span_id"),
+    key=("shape_id",),
 )
 
 GROUP_SUSPECTS = Table(

@@ -8,12 +8,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 from failure_builders import REPOSITORY, T0, change, group, hours, sha
 
 from correlator import evidence, weights
 from correlator.candidates import Listed
 from correlator.evidence_in_time import Circumstances
 from correlator.failure_groups import FailureGroup
+from correlator.occurrences import micros
+from correlator.shapes import Shape
 from correlator.traffic import Traffic
 from schemas.records import BlamedLine, CommitSha, FailureFacts, RepositoryName, Suspect, SuspectEvidence
 from schemas.vocabulary import Candidate, EvidenceKind
@@ -77,7 +80,6 @@ def failing(
         facts=FailureFacts(exception_type, message, made.facts.attributes),
         is_dependency_leaf=is_dependency_leaf,
         is_garbage_caller=is_garbage_caller,
-        revision_counts={revision: len(made.traces)},
     )
 
 
@@ -209,7 +211,7 @@ class Repository:
 
 
 def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:
-    """One row of ``root_causes.sql``: a SERVER span of checkout that failed without an exception."""
+    """One row of ``failure_shapes``: a SERVER span of checkout that failed without an exception."""
     columns = (
         "repository_url http_request_method http_route http_response_status_code url_path server_address "
         "db_system_name db_collection_name db_operation_name db_response_status_code rpc_system rpc_service "
@@ -218,6 +220,7 @@ def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:
     )
     return {
         **dict.fromkeys(columns.split()),
+        "shape_id": trace,
         "trace_id": f"{trace:032x}",
         "span_id": f"{trace:016x}",
         "service": "checkout",
@@ -234,3 +237,12 @@ def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:
         "upstream_is_garbage_client": False,
         **overrides,
     }
+
+
+def shape(first: Row) -> Shape:
+    """A shape of one failure."""
+    return Shape(
+        first,
+        np.array([micros(first["failed_at"])], np.int64),
+        np.array([int(first["trace_id"], 16)], np.uint64),
+    )

@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from correlator.failure_groups import FailureGroup
+from correlator.occurrences import Occurrences, micros
 from schemas.records import CommitSha, FailureFacts, RankedCategory, Suspect
 from schemas.vocabulary import Candidate, FailureCategory
 
@@ -74,11 +77,18 @@ def group(
     attributes: Mapping[str, object] | None = None,
     callee: str | None = None,
     revision: str | None = None,
+    revisions: Sequence[str | None] = (),
     category: FailureCategory = FailureCategory.LOGIC_UNHANDLED,
     **overrides: Any,
 ) -> FailureGroup:
-    """A failure group of checkout in production, with one failing trace per time."""
+    """A failure group of checkout in production, with one failing trace per time.
+
+    ``revisions``: what ran at each of the times, if not ``revision`` at all of them.
+    """
     times = sorted(failed_at)
+    ran: dict[str | None, list[int]] = {}
+    for moment, of in zip(times, revisions or [revision] * len(times), strict=True):
+        ran.setdefault(of, []).append(micros(moment))
     row = {
         "group_id": name,
         "service": "checkout",
@@ -90,25 +100,15 @@ def group(
         "last_seen_at": times[-1],
         "failing_trace_count": len(times),
         "repository": REPOSITORY,
-        "onset_sha": revision,
+        "onset_sha": revisions[0] if revisions else revision,
         "previous_sha": None,
         "callers": [],
         **overrides,
     }
-    traces = [
-        {
-            "group_id": name,
-            "trace_id": f"{name}-{n}",
-            "span_id": "1",
-            "failed_at": moment,
-            "revision_sha": revision,
-        }
-        for n, moment in enumerate(times)
-    ]
     return FailureGroup(
         row=row,
         frames=[],
-        traces=traces,
+        failures=Occurrences({of: np.array(at, np.int64) for of, at in ran.items()}),
         facts=FailureFacts(attributes=dict(attributes or {})),
         categories=(RankedCategory(category, 0.9, "a rule"),),
         is_dependency_leaf=False,

@@ -257,15 +257,7 @@ def told(store: Store) -> Store:
         ],
         tables.FAILURE_GROUPS: [failure_group()],
         tables.GROUP_FRAMES: [frame(0), frame(1, path=None, mapping=None, in_app=False, blamed_sha=None)],
-        tables.GROUP_TRACES: [
-            {
-                "group_id": GROUP,
-                "trace_id": TRACE,
-                "span_id": SPAN,
-                "failed_at": day(3),
-                "revision_sha": sha(2),
-            }
-        ],
+        tables.SHAPE_GROUPS: [{"shape_id": 1, "group_id": GROUP}],
         tables.CHANGE_OUTCOMES: [
             outcome(2, 0.712345),
             outcome(1, 0.1, rank=2),

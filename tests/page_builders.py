@@ -159,10 +159,6 @@ class _Company:
             sample_trace_id=trace, sample_span_id=span, repository=REPOSITORY, onset_sha=name, previous_sha=other,
             is_partial=False, callers=["storefront"],
         )  # fmt: skip
-        self.add(
-            tables.GROUP_TRACES,
-            group_id=group, trace_id=trace, span_id=span, failed_at=failed_at, revision_sha=name,
-        )  # fmt: skip
         frames = (
             ("/srv/app/cart.py", "total_of", 42, "services/checkout/app/cart.py", name),
             ("/srv/app/views.py", "show_total", 118, "services/checkout/app/views.py", other),

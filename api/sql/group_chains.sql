@@ -10,9 +10,7 @@ SELECT
     g.operation,
     g.exception_type,
     g.message_template,
-    t.failed_at
+    g.first_seen_at AS failed_at
 FROM failure_groups AS g
-LEFT JOIN group_traces AS t
-    ON t.group_id = g.group_id AND t.trace_id = g.sample_trace_id AND t.span_id = g.sample_span_id
 WHERE list_contains($group_ids, g.group_id)
 ORDER BY g.group_id

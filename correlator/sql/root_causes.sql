@@ -8,11 +8,28 @@
 -- span passes its failure up to the nearest failing span above it (a hop) unless something shows that it did not.
 -- 4xx answers point at the caller. Callers are found by parent, never by name.
 --
--- $until  TIMESTAMP, UTC: spans that started and exceptions that were recorded until then.
+-- Of a caller that gave up waiting for a SERVER which did not fail there are two rows: the caller (is_awaited false) and
+-- the SERVER (is_awaited true). Which of them counts is decided where the usual duration of that operation is known
+-- (failures.sql); awaited_service, awaited_operation and awaited_ns say what was waited for and how long it took.
 --
--- Order: failed_at, trace_id, span_id.
+-- $slice     the traces of touched_traces that are looked at.
+-- $until     TIMESTAMP, UTC: spans that started and exceptions that were recorded until then.
+-- $first_ns, $last_ns  ns since the Unix epoch: no span of these traces that counts started outside of them.
+-- $reach_ns  a span belongs to the failing part of its trace when it started within that time of it.
+-- $links_ns  a message was sent at most that long before it was worked on.
 
+CREATE OR REPLACE TEMP TABLE arrived_causes AS
 WITH RECURSIVE
+sliced AS MATERIALIZED (
+    SELECT
+        trace_id,
+        make_timestamp_ns(first_ns - $reach_ns::BIGINT) AS earliest,
+        -- Clocks that name the year 2262 stand at the end of what 64 bits hold.
+        make_timestamp_ns(least(last_ns, 9223372036854775806 - $reach_ns::BIGINT) + $reach_ns::BIGINT) AS latest
+    FROM touched_traces
+    WHERE slice = $slice
+),
+
 -- Exceptions, duplicates folded; equal exception_id means equal type, message and stack trace.
 recorded AS MATERIALIZED (
     SELECT
@@ -27,11 +44,11 @@ recorded AS MATERIALIZED (
         -- The last segment: log handlers send the bare name, span events the qualified one.
         regexp_extract(min(type), '[^.:/\\$]*$') AS short_type
     FROM exceptions
+    SEMI JOIN sliced USING (trace_id)
     WHERE
-        trace_id IS NOT NULL
-        AND span_id IS NOT NULL
+        span_id IS NOT NULL
         AND "time" <= $until::TIMESTAMP_NS
-        AND (severity_number IS NULL OR severity_number = 0 OR severity_number >= 17)
+        AND coalesce(severity_number, 0) NOT BETWEEN 1 AND 16
     GROUP BY trace_id, span_id, exception_id
 ),
 
@@ -66,14 +83,6 @@ span_exceptions AS MATERIALIZED (
     ) = 1
 ),
 
-failing_traces AS MATERIALIZED (
-    SELECT trace_id
-    FROM spans
-    WHERE status_code = 2 AND start_time <= $until::TIMESTAMP_NS
-    UNION
-    SELECT trace_id FROM span_exceptions
-),
-
 -- Every span of those traces, duplicates folded: OTLP delivers at least once.
 trace_spans AS MATERIALIZED (
     SELECT
@@ -89,16 +98,36 @@ trace_spans AS MATERIALIZED (
         s.duration_ns,
         s.resource_id,
         s.error_type,
+        s.status_message,
         s.exception_type,
         s.exception_message,
+        s.http_request_method,
+        s.http_route,
         s.http_response_status_code,
+        s.url_path,
+        s.server_address,
+        s.db_system_name,
+        s.db_collection_name,
+        s.db_operation_name,
+        s.db_response_status_code,
+        s.rpc_system,
+        s.rpc_service,
+        s.rpc_method,
         s.rpc_grpc_status_code,
+        s.messaging_destination_name,
+        s.environment,
+        s.revision,
+        s.service_version,
+        s.received_at,
+        s.start_time,
         concat_ws(
             '|', s.kind, s.name, s.service, s.server_address, s.url_path, s.http_route, s.db_collection_name, s.rpc_method
         ) AS call
     FROM spans AS s
-    SEMI JOIN failing_traces AS f ON f.trace_id = s.trace_id
-    WHERE s.start_time <= $until::TIMESTAMP_NS
+    JOIN sliced AS f ON f.trace_id = s.trace_id AND s.start_time BETWEEN f.earliest AND f.latest
+    WHERE
+        s.start_time <= $until::TIMESTAMP_NS
+        AND s.start_time BETWEEN make_timestamp_ns($first_ns::BIGINT) AND make_timestamp_ns($last_ns::BIGINT)
     QUALIFY row_number() OVER (
         PARTITION BY s.trace_id, s.span_id
         ORDER BY s.received_at, s.duration_ns DESC, s.status_code DESC, s.name, s.resource_id, s.start_time
@@ -303,9 +332,9 @@ stacks AS (
     QUALIFY row_number() OVER (PARTITION BY c.trace_id, c.root_id ORDER BY c.hops DESC) = 1
 ),
 
--- A caller that gave up waiting for a SERVER that did not fail: the SERVER is the root when it took at least twice the
--- median of that operation in that service, else the caller waited too short a time.
-waits AS (
+-- A caller that gave up waiting for a SERVER that did not fail: the SERVER is the root when it took far longer than usual
+-- (failures.sql), else the caller waited too short a time.
+waits AS MATERIALIZED (
     SELECT r.trace_id, r.span_id, t.span_id AS server_id, t.service, t.name, t.duration_ns
     FROM roots AS r
     JOIN trace_spans AS t ON t.trace_id = r.trace_id AND t.parent_span_id = r.span_id AND t.kind = 2
@@ -318,21 +347,7 @@ waits AS (
             r.rpc_grpc_status_code = 4
             OR regexp_matches(concat_ws(' ', r.type, r.error_type, r.message), '(?i)time.?d?.?out|deadline')
         )
-),
-
-usual AS (
-    SELECT s.service, s.name, median(s.duration_ns) AS duration_ns
-    FROM spans AS s
-    SEMI JOIN waits AS w ON w.service = s.service AND w.name = s.name
-    WHERE s.kind = 2 AND s.status_code <> 2 AND s.start_time <= $until::TIMESTAMP_NS
-    GROUP BY s.service, s.name
-),
-
-slow_servers AS (
-    SELECT w.trace_id, w.span_id, w.server_id
-    FROM waits AS w
-    JOIN usual AS u ON u.service = w.service AND u.name = w.name AND w.duration_ns >= 2 * u.duration_ns
-    QUALIFY row_number() OVER (PARTITION BY w.trace_id, w.span_id ORDER BY w.duration_ns DESC, w.server_id) = 1
+    QUALIFY row_number() OVER (PARTITION BY r.trace_id, r.span_id ORDER BY t.duration_ns DESC, t.span_id) = 1
 ),
 
 partial_traces AS (
@@ -377,9 +392,12 @@ answers AS (
 links AS (
     SELECT e.trace_id, e.root_id, l.linked_trace_id, l.linked_span_id
     FROM entries AS e
-    JOIN spans AS s ON s.trace_id = e.trace_id AND s.span_id = e.entry_id
+    JOIN trace_spans AS s ON s.trace_id = e.trace_id AND s.span_id = e.entry_id AND s.kind = 5
     JOIN span_links AS l ON l.trace_id = s.trace_id AND l.span_id = s.span_id
-    WHERE s.kind = 5 AND s.start_time <= $until::TIMESTAMP_NS
+),
+
+links_of_trace AS (
+    SELECT trace_id, list(DISTINCT linked_trace_id ORDER BY linked_trace_id) AS linked_trace_ids FROM links GROUP BY trace_id
 ),
 
 above AS (
@@ -393,7 +411,11 @@ above AS (
     FROM links AS l
     JOIN roots AS r ON r.trace_id = l.trace_id AND r.span_id = l.root_id
     JOIN spans AS p ON p.trace_id = l.linked_trace_id AND p.span_id = l.linked_span_id
-    WHERE p.service <> r.service AND p.start_time <= $until::TIMESTAMP_NS
+    WHERE
+        p.service <> r.service
+        AND p.start_time <= $until::TIMESTAMP_NS
+        AND p.start_time >= make_timestamp_ns($first_ns::BIGINT - $links_ns::BIGINT)
+        AND epoch_ns(p.start_time) >= r.start_ns - $links_ns::BIGINT
 ),
 
 callers AS (
@@ -407,25 +429,30 @@ callees AS (
     GROUP BY r.trace_id, r.span_id
 ),
 
--- The span that each root stands for: itself, or the slow SERVER below it.
+-- The span that each row stands for: the root itself, or the SERVER below it that its caller waited for.
 blamed AS (
     SELECT
         r.trace_id,
-        coalesce(w.server_id, r.span_id) AS span_id,
+        r.span_id,
         r.span_id AS root_id,
         r.service AS root_service,
-        w.server_id IS NOT NULL AS is_slow_server
+        FALSE AS is_awaited,
+        w.service AS awaited_service,
+        w.name AS awaited_operation,
+        w.duration_ns AS awaited_ns
     FROM roots AS r
-    LEFT JOIN slow_servers AS w ON w.trace_id = r.trace_id AND w.span_id = r.span_id
+    LEFT JOIN waits AS w ON w.trace_id = r.trace_id AND w.span_id = r.span_id
+    UNION ALL
+    SELECT w.trace_id, w.server_id, w.span_id, r.service, TRUE, w.service, w.name, w.duration_ns
+    FROM waits AS w
+    JOIN roots AS r ON r.trace_id = w.trace_id AND r.span_id = w.span_id
     -- Two callers may have waited for one server.
-    QUALIFY row_number() OVER (
-        PARTITION BY r.trace_id, coalesce(w.server_id, r.span_id) ORDER BY r.start_ns, r.span_id
-    ) = 1
+    QUALIFY row_number() OVER (PARTITION BY w.trace_id, w.server_id ORDER BY r.start_ns, r.span_id) = 1
 )
 
 SELECT
-    replace(s.trace_id::VARCHAR, '-', '') AS trace_id,
-    lpad(lower(to_hex(s.span_id)), 16, '0') AS span_id,
+    s.trace_id,
+    s.span_id,
     s.service,
     coalesce(s.environment, '') AS environment,
     s.revision,
@@ -433,7 +460,6 @@ SELECT
     re.repository_url,
     re.sdk_language,
     s.start_time::TIMESTAMP AS failed_at,
-    s.received_at,
     s.kind,
     s.name,
     s.http_request_method,
@@ -450,37 +476,39 @@ SELECT
     s.rpc_method,
     s.rpc_grpc_status_code,
     s.messaging_destination_name,
-    CASE WHEN b.is_slow_server THEN coalesce(s.error_type, 'timeout') ELSE s.error_type END AS error_type,
+    CASE WHEN b.is_awaited THEN coalesce(s.error_type, 'timeout') ELSE s.error_type END AS error_type,
     CASE
-        WHEN b.is_slow_server THEN coalesce(s.status_message, 'the caller gave up waiting')
+        WHEN b.is_awaited THEN coalesce(s.status_message, 'the caller gave up waiting')
         ELSE s.status_message
     END AS status_message,
-    CASE WHEN NOT b.is_slow_server THEN n.type END AS exception_type,
-    CASE WHEN NOT b.is_slow_server THEN n.message END AS exception_message,
-    CASE WHEN NOT b.is_slow_server THEN st.stacktrace END AS exception_stacktrace,
-    s.code_function_name,
-    s.code_file_path,
-    s.code_line_number,
+    CASE WHEN NOT b.is_awaited THEN n.type END AS exception_type,
+    CASE WHEN NOT b.is_awaited THEN n.message END AS exception_message,
+    CASE WHEN NOT b.is_awaited THEN st.stacktrace END AS exception_stacktrace,
     p.trace_id IS NOT NULL AS is_partial,
     -- A call that left no span on the other side: a database, a vendor, a service without instrumentation.
     s.kind = 3 AND ce.root_id IS NULL AS is_dependency_leaf,
     CASE
-        WHEN b.is_slow_server
+        WHEN b.is_awaited
             THEN list_sort(list_distinct(list_append(list_filter(coalesce(c.services, []), lambda x: x <> s.service), b.root_service)))
         ELSE coalesce(c.services, []::VARCHAR[])
     END AS caller_services,
     -- Somebody without instrumentation sent what the service rightly refused, and what failed is that refusal.
     s.kind <> 3 AND coalesce(an.is_refused_stranger, FALSE) AS upstream_is_garbage_client,
     -- Name of the SERVER or CONSUMER span by which the work entered this service; null when there is none.
-    CASE WHEN b.is_slow_server THEN s.name ELSE an.entry_name END AS entry_name,
+    CASE WHEN b.is_awaited THEN s.name ELSE an.entry_name END AS entry_name,
     -- Service on the other side of a failing call; null when it left no span.
     CASE WHEN s.kind = 3 THEN ce.service END AS callee_service,
     -- A failure that the service survived: its entry span exists and did not fail with it.
-    NOT b.is_slow_server
+    NOT b.is_awaited
     AND up.span_id IS NULL
-    AND coalesce(NOT an.is_refused_stranger AND (NOT an.is_entry OR s.status_code <> 2), FALSE) AS is_handled
+    AND coalesce(NOT an.is_refused_stranger AND (NOT an.is_entry OR s.status_code <> 2), FALSE) AS is_handled,
+    b.is_awaited,
+    b.awaited_service,
+    b.awaited_operation,
+    b.awaited_ns,
+    li.linked_trace_ids
 FROM blamed AS b
-JOIN spans AS s ON s.trace_id = b.trace_id AND s.span_id = b.span_id
+JOIN trace_spans AS s ON s.trace_id = b.trace_id AND s.span_id = b.span_id
 LEFT JOIN resources AS re ON re.resource_id = s.resource_id
 LEFT JOIN named AS n ON n.trace_id = b.trace_id AND n.root_id = b.root_id
 LEFT JOIN stacks AS st ON st.trace_id = b.trace_id AND st.root_id = b.root_id
@@ -489,9 +517,4 @@ LEFT JOIN callers AS c ON c.trace_id = b.trace_id AND c.root_id = b.root_id
 LEFT JOIN callees AS ce ON ce.trace_id = b.trace_id AND ce.root_id = b.root_id
 LEFT JOIN answers AS an ON an.trace_id = b.trace_id AND an.root_id = b.root_id
 LEFT JOIN hops AS up ON up.trace_id = b.trace_id AND up.span_id = b.root_id
-WHERE s.start_time <= $until::TIMESTAMP_NS
-QUALIFY row_number() OVER (
-    PARTITION BY s.trace_id, s.span_id
-    ORDER BY s.received_at, s.duration_ns DESC, s.status_code DESC, s.name, s.resource_id, s.start_time
-) = 1
-ORDER BY failed_at, s.trace_id, s.span_id
+LEFT JOIN links_of_trace AS li ON li.trace_id = b.trace_id

@@ -80,7 +80,7 @@ def _sizes(installation: Installation) -> tuple[int, int]:
     """Spans, and failing traces."""
     store = installation.store
     return int(store.value("SELECT count(*) FROM spans")), int(
-        store.value("SELECT count(*) FROM group_traces")
+        store.value("SELECT count(*) FROM failing_traces")
     )
 
 

@@ -72,8 +72,7 @@ def test_a_rollback_ends_a_failure_though_old_instances_still_answered() -> None
 
 def test_a_failure_that_goes_on_in_the_next_revision_was_not_ended_by_it() -> None:
     rows = [interval(1, 0, None), interval(3, 9, 1), interval(5, 20, 3)]
-    failing = group(failed_at=[hours(10), hours(20.2)], revision=sha(3))
-    failing.traces[-1]["revision_sha"] = sha(5)
+    failing = group(failed_at=[hours(10), hours(20.2)], revisions=[sha(3), sha(5)])
     assert around(failing, intervals=rows).ended_by is None
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from evidence_builders import Repository, cause, interval
+from evidence_builders import Repository, cause, interval, shape
 from failure_builders import REPOSITORY, T0, hours, sha
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ def assembled(
         timeline=Timeline(intervals),
         resolve=lambda repository, text: asked.resolve(RepositoryName(repository), text),
         landing=lambda _, commit: (landed or {}).get(commit, commit),
-    ).assemble(causes)
+    ).assemble(shape(cause) for cause in causes)
 
 
 def raised(trace: int = 1, text: str | None = FLAT, **overrides: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_the_same_failure_with_shifted_lines_in_another_container_is_one_group()
     (group,) = assembled([raised(1), raised(2, SHIFTED, revision=sha(5), at=hours(1))])
     assert group.row["failing_trace_count"] == 2
     assert (group.row["first_seen_at"], group.row["last_seen_at"]) == (T0, hours(1))
-    assert group.revision_counts == {sha(3): 1, sha(5): 1}
+    assert group.failures.revisions() == {sha(3): T0, sha(5): hours(1)}
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_without_a_stack_ids_in_the_message_do_not_part_groups_but_statuses_do()
 def test_two_root_causes_of_one_trace_count_as_one_failing_trace() -> None:
     (group,) = assembled([raised(1), raised(1, span_id="f" * 16)])
     assert group.row["failing_trace_count"] == 1
-    assert len(group.traces) == 2
+    assert len(group.failures) == 2
 
 
 ORDERED = [
@@ -121,14 +121,14 @@ def test_groups_do_not_depend_on_the_order_of_causes(causes: list[dict[str, Any]
 
 def test_causes_parted_among_groups_are_all_there() -> None:
     groups = assembled(ORDERED)
-    assert sorted(t["trace_id"] for g in groups for t in g.traces) == sorted(c["trace_id"] for c in ORDERED)
+    assert sorted(i for g in groups for i in g.shape_ids) == sorted(c["shape_id"] for c in ORDERED)
+    assert sum(len(g.failures) for g in groups) == len(ORDERED)
     assert [g.row["group_id"] for g in groups] == sorted({g.row["group_id"] for g in groups})
 
 
 def test_groups_fit_their_tables() -> None:
     groups = assembled(ORDERED, intervals=[interval(1, 0, None), interval(3, 1, 1)])
     assert arrow(tables.FAILURE_GROUPS, [g.row for g in groups]).num_rows == len(groups)
-    assert arrow(tables.GROUP_TRACES, [t for g in groups for t in g.traces]).num_rows == len(ORDERED)
     assert arrow(tables.GROUP_FRAMES, [f for g in groups for f in g.frames]).num_rows > 0
 
 
@@ -231,7 +231,7 @@ def test_the_revision_that_ran_is_the_spans_own_else_that_of_the_deployment(
     (group,) = assembled([raised(1, **sent)], intervals=[interval(5, -1, 4)])
     assert group.row["onset_sha"] == expected
     assert group.row["previous_sha"] == sha(4)
-    assert [trace["revision_sha"] for trace in group.traces] == [expected]
+    assert list(group.failures.revisions()) == [expected]
 
 
 # --- what stands in the row ----------------------------------------------------------------------------------------
@@ -322,6 +322,6 @@ def test_every_failing_trace_is_counted_in_one_group_and_under_one_revision(
     groups = assembled(causes)
     assert sum(g.row["failing_trace_count"] for g in groups) == len(causes)
     for group in groups:
-        assert sum(group.revision_counts.values()) == len(group.traces)
-        assert group.row["first_seen_at"] == min(t["failed_at"] for t in group.traces)
-        assert group.row["last_seen_at"] == max(t["failed_at"] for t in group.traces)
+        assert sum(map(group.failures.count, group.failures.revisions())) == len(group.failures)
+        assert group.row["first_seen_at"] == group.failures.at(0)
+        assert group.row["last_seen_at"] == group.failures.at(-1)

@@ -1,20 +1,24 @@
 """Where a failing trace failed first, on spans made for each case. Method: the hops of ``root_causes.sql``, one per test."""
 
 import random
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import builders as b
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind as SdkKind
 
-from correlator import frames
+from collector import rollups
+from correlator import frames, root_causes
 from schemas import tables
-from schemas.store import Store, sql
+from schemas.store import Store, arrow
 from schemas.vocabulary import SpanKind, StatusCode
 
 
@@ -28,13 +32,21 @@ def opened() -> Iterator[Store]:
 @pytest.fixture
 def store(opened: Store) -> Store:
     """An empty store; one database serves the whole module because opening one takes most of a test's time."""
-    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES):
+    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, *root_causes.WORKING):
         opened.execute(f"DELETE FROM {table.qualified_name}")
     return opened
 
 
 def causes(store: Store, until: Any = b.UNTIL) -> list[dict[str, Any]]:
-    return store.rows(sql("correlator", "root_causes"), until=until)
+    """Every root cause with the columns of its shape; of a caller that gave up waiting and its SERVER the one that counts."""
+    root_causes.follow(store, until=until)
+    counted = {shape.first["span_id"] for shape in root_causes.read(store, until=until)}
+    rows = store.rows(
+        "SELECT k.* REPLACE (trace_hex(c.trace_id) AS trace_id, span_hex(c.span_id) AS span_id, c.failed_at AS failed_at) "
+        "FROM root_causes AS c JOIN failure_shapes AS k ON k.shape_id = c.shape_id "
+        "ORDER BY c.failed_at, c.trace_id, c.span_id"
+    )
+    return [row for row in rows if row["awaited_service"] is None or row["span_id"] in counted]
 
 
 def ids(store: Store) -> list[int]:
@@ -317,8 +329,7 @@ def test_event_and_log_of_one_exception_give_the_qualified_type_and_the_longest_
 def test_duplicates_of_spans_and_exceptions_are_folded(store: Store) -> None:
     rows = [b.server(1, is_error=True), b.server(1, is_error=True, received_at=b.at(99_000))]
     b.insert(store, rows, [b.exception(1), b.exception(1)])
-    (row,) = causes(store)
-    assert row["received_at"] == b.at(1010)
+    assert len(causes(store)) == 1
 
 
 def test_a_trace_without_its_root_span_is_partial(store: Store) -> None:
@@ -454,3 +465,160 @@ def test_spans_that_the_python_sdk_recorded_lead_to_the_query_and_to_every_calle
     assert [link.type for link in stack.chain] == ["RuntimeError", "KeyError"]
     assert [frame.function for frame in stack.root_cause.frames if frame.in_app] == ["execute", "save"]
     assert [frame.function for frame in stack.outermost.frames if frame.in_app] == ["save", "handle"]
+
+
+# --- what arrives in parts ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def another() -> Iterator[Store]:
+    store = Store.open()
+    yield store
+    store.close()
+
+
+def emptied(store: Store) -> Store:
+    facts = (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, tables.LOADS)
+    for table in (*facts, *root_causes.WORKING):
+        store.execute(f"DELETE FROM {table.qualified_name}")
+    return store
+
+
+def deliver(
+    store: Store, facts: Sequence[tuple[tables.Table, dict[str, Any]]], *, is_numbered: bool = True
+) -> None:
+    """One load with rows of ``facts``."""
+    number = rollups.next_load(store, len(facts), now=b.START)
+    for table in (tables.RESOURCES, tables.SPANS, tables.EXCEPTIONS, tables.SPAN_LINKS):
+        batch = arrow(table, [row for of, row in facts if of is table])
+        store.append(table, rollups.stamped(batch, number) if table.stamps and is_numbered else batch)
+
+
+def known(store: Store) -> list[list[dict[str, Any]]]:
+    """All that is kept of root causes but how far the facts were read."""
+    kept = [
+        "SELECT trace_id, span_id, failed_at, shape_id, is_awaited, awaited_ns FROM root_causes ORDER BY ALL",
+        "SELECT * FROM failure_shapes ORDER BY shape_id",
+        "SELECT * FROM failing_traces ORDER BY trace_id",
+    ]
+    return [store.rows(text) for text in kept]
+
+
+@st.composite
+def telemetry(draw: st.DrawFn) -> list[tuple[tables.Table, dict[str, Any]]]:
+    """Facts of a few traces: calls through two services, errors, exceptions, retries, waits, links, duplicates."""
+    facts: list[tuple[tables.Table, dict[str, Any]]] = [
+        (tables.RESOURCES, b.resource(service)) for service in ("checkout", "prices")
+    ]
+    for trace in range(1, draw(st.integers(1, 5)) + 1):
+        for id_ in range(1, draw(st.integers(1, 6)) + 1):
+            make = draw(st.sampled_from([b.server, b.client, b.span]))
+            row = make(
+                id_,
+                trace=trace,
+                parent=draw(st.sampled_from([None, *range(1, id_)])) if id_ > 1 else None,
+                service=draw(st.sampled_from(["checkout", "prices"])),
+                start_ms=draw(st.sampled_from([id_, 5, 20, 3_600_000 * 7, 400 * 86_400_000])),
+                ms=draw(st.sampled_from([1, 30, 4000])),
+                is_error=draw(st.booleans()),
+                error_type=draw(st.sampled_from([None, "timeout"])),
+                status_message=draw(st.sampled_from([None, f"order {trace} lost"])),
+            )
+            facts += [(tables.SPANS, row)] * draw(st.sampled_from([1, 1, 2]))
+            if draw(st.integers(0, 2)) == 0:
+                said = draw(st.sampled_from(["no price", f"no price for order {trace}", f"gone: {trace}"]))
+                stack = draw(st.sampled_from([None, python_stack("price", header=f"ValueError: {said}")]))
+                facts.append(
+                    (
+                        tables.EXCEPTIONS,
+                        b.exception(id_, trace=trace, at_ms=6, message=said, stacktrace=stack),
+                    )
+                )
+            if trace > 1 and draw(st.integers(0, 4)) == 0:
+                row["kind"] = SpanKind.CONSUMER
+                link = {
+                    "trace_id": b.trace_id(trace),
+                    "span_id": id_,
+                    "received_at": b.at(9),
+                    "linked_trace_id": b.trace_id(draw(st.integers(1, trace - 1))),
+                    "linked_span_id": 1,
+                }
+                facts.append((tables.SPAN_LINKS, link))
+    return facts
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    telemetry(), st.randoms(use_true_random=False), st.lists(st.integers(0, 60), max_size=4), st.booleans()
+)
+def test_what_arrives_in_parts_and_in_any_order_gives_what_it_gives_at_once(
+    opened: Store,
+    another: Store,
+    facts: list[tuple[tables.Table, dict[str, Any]]],
+    chance: random.Random,
+    cuts: list[int],
+    is_numbered: bool,
+) -> None:
+    at_once, in_parts = emptied(opened), emptied(another)
+    deliver(at_once, facts)
+    root_causes.follow(at_once, until=b.UNTIL)
+    # The links of a span, and its resource, are stored with it.
+    links = [fact for fact in facts if fact[0] is tables.SPAN_LINKS]
+    deliver(in_parts, [fact for fact in facts if fact[0] is tables.RESOURCES])
+    shuffled = [fact for fact in facts if fact[0] in (tables.SPANS, tables.EXCEPTIONS)]
+    chance.shuffle(shuffled)
+    bounds = [0, *sorted(min(cut, len(shuffled)) for cut in cuts), len(shuffled)]
+    for number, (low, high) in enumerate(pairwise(bounds)):
+        part = shuffled[low:high]
+        ids = {(row["trace_id"], row["span_id"]) for of, row in part if of is tables.SPANS}
+        arrived = [fact for fact in links if (fact[1]["trace_id"], fact[1]["span_id"]) in ids]
+        deliver(in_parts, part + arrived, is_numbered=is_numbered)
+        root_causes.follow(in_parts, until=b.UNTIL - timedelta(days=len(bounds) - number))
+    root_causes.follow(in_parts, until=b.UNTIL)
+    assert known(in_parts) == known(at_once)
+
+
+def test_only_traces_of_which_something_arrived_are_looked_at_again(opened: Store) -> None:
+    store = emptied(opened)
+    deliver(store, [(tables.SPANS, b.server(1, trace=n, is_error=True)) for n in range(1, 6)])
+    assert root_causes.follow(store, until=b.UNTIL) == 5
+    assert root_causes.follow(store, until=b.UNTIL) == 0
+    deliver(store, [(tables.SPANS, b.span(2, trace=3, parent=1)), (tables.SPANS, b.server(1, trace=9))])
+    assert root_causes.follow(store, until=b.UNTIL) == 1
+
+
+def test_a_shape_whose_first_failure_turns_out_otherwise_is_shown_by_the_next(opened: Store) -> None:
+    store = emptied(opened)
+    for n in (1, 2, 3):
+        deliver(store, [(tables.SPANS, b.span(2, parent=1, trace=n, start_ms=n, is_error=True))])
+    root_causes.follow(store, until=b.UNTIL)
+    deliver(store, [(tables.SPANS, b.server(1, trace=1))])
+    root_causes.follow(store, until=b.UNTIL)
+    shown = {
+        shape.first["trace_id"]: len(shape.failed_at) for shape in root_causes.read(store, until=b.UNTIL)
+    }
+    assert shown == {b.hex_trace_id(2): 2}
+
+
+def test_what_retention_took_fails_no_more(opened: Store) -> None:
+    store = emptied(opened)
+    for n in (1, 2):
+        deliver(store, [(tables.SPANS, b.server(1, trace=n, start_ms=n, is_error=True))])
+    root_causes.follow(store, until=b.UNTIL)
+    store.execute("DELETE FROM spans WHERE span_id = 1 AND start_time = $start", start=b.at(1))
+    root_causes.follow(store, until=b.UNTIL)
+    (shape,) = root_causes.read(store, until=b.UNTIL)
+    assert (shape.first["trace_id"], len(shape.failed_at)) == (b.hex_trace_id(2), 1)
+    store.execute("DELETE FROM spans")
+    root_causes.follow(store, until=b.UNTIL)
+    assert known(store) == [[], [], []]
+
+
+def test_an_earlier_time_is_answered_anew(opened: Store) -> None:
+    store = emptied(opened)
+    deliver(store, [(tables.SPANS, b.server(1, trace=n, start_ms=n * 1000, is_error=True)) for n in (1, 2)])
+    root_causes.follow(store, until=b.UNTIL)
+    root_causes.follow(store, until=b.at(1500))
+    assert [shape.first["trace_id"] for shape in root_causes.read(store, until=b.at(1500))] == [
+        b.hex_trace_id(1)
+    ]
