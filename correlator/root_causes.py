@@ -18,7 +18,7 @@ from correlator.shapes import Shape
 from schemas import tables
 from schemas.store import Row, Store, arrow, aware_rows, sql
 
-SLICE_TRACES = 10_000
+SLICE_TRACES = 2_000
 """Traces looked at in one transaction, which bounds its memory."""
 
 REACH = timedelta(hours=6)

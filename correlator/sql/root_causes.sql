@@ -30,7 +30,8 @@ sliced AS MATERIALIZED (
     WHERE slice = $slice
 ),
 
--- Exceptions, duplicates folded; equal exception_id means equal type, message and stack trace.
+-- Exceptions, duplicates folded; equal exception_id means equal type, message and stack trace. Stacks are long: they
+-- stay where they are, and stack_row says where, until one is read.
 recorded AS MATERIALIZED (
     SELECT
         trace_id,
@@ -40,7 +41,8 @@ recorded AS MATERIALIZED (
         max(source) AS source,
         min(type) AS type,
         min(message) AS message,
-        min(stacktrace) AS stacktrace,
+        min(rowid) FILTER (stacktrace IS NOT NULL) AS stack_row,
+        max(length(stacktrace)) AS stack_length,
         -- The last segment: log handlers send the bare name, span events the qualified one.
         regexp_extract(min(type), '[^.:/\\$]*$') AS short_type
     FROM exceptions
@@ -70,7 +72,7 @@ span_exceptions AS MATERIALIZED (
         coalesce(r.type, e.type) AS type,
         e.short_type,
         e.message,
-        r.stacktrace
+        r.stack_row
     FROM earliest AS e
     JOIN recorded AS r
         ON r.trace_id = e.trace_id
@@ -79,12 +81,12 @@ span_exceptions AS MATERIALIZED (
         AND r.message IS NOT DISTINCT FROM e.message
     QUALIFY row_number() OVER (
         PARTITION BY e.trace_id, e.span_id
-        ORDER BY length(coalesce(r.stacktrace, '')) DESC, length(coalesce(r.type, '')) DESC, r.exception_id
+        ORDER BY coalesce(r.stack_length, 0) DESC, length(coalesce(r.type, '')) DESC, r.exception_id
     ) = 1
 ),
 
--- Every span of those traces, duplicates folded: OTLP delivers at least once.
-trace_spans AS MATERIALIZED (
+-- Every span of those traces. span_row says where the rest of it is.
+delivered AS MATERIALIZED (
     SELECT
         s.trace_id,
         s.span_id,
@@ -96,42 +98,41 @@ trace_spans AS MATERIALIZED (
         epoch_ns(s.start_time) AS start_ns,
         epoch_ns(s.start_time) + s.duration_ns AS end_ns,
         s.duration_ns,
-        s.resource_id,
         s.error_type,
-        s.status_message,
         s.exception_type,
         s.exception_message,
-        s.http_request_method,
-        s.http_route,
         s.http_response_status_code,
-        s.url_path,
-        s.server_address,
-        s.db_system_name,
-        s.db_collection_name,
-        s.db_operation_name,
-        s.db_response_status_code,
-        s.rpc_system,
-        s.rpc_service,
-        s.rpc_method,
         s.rpc_grpc_status_code,
-        s.messaging_destination_name,
-        s.environment,
-        s.revision,
-        s.service_version,
+        s.rowid AS span_row,
+        hash(
+            s.kind, s.name, s.service, s.server_address, s.url_path, s.http_route, s.db_collection_name, s.rpc_method
+        ) AS call,
         s.received_at,
-        s.start_time,
-        concat_ws(
-            '|', s.kind, s.name, s.service, s.server_address, s.url_path, s.http_route, s.db_collection_name, s.rpc_method
-        ) AS call
+        s.resource_id
     FROM spans AS s
     JOIN sliced AS f ON f.trace_id = s.trace_id AND s.start_time BETWEEN f.earliest AND f.latest
     WHERE
         s.start_time <= $until::TIMESTAMP_NS
         AND s.start_time BETWEEN make_timestamp_ns($first_ns::BIGINT) AND make_timestamp_ns($last_ns::BIGINT)
+),
+
+-- OTLP delivers at least once.
+repeated AS (
+    SELECT trace_id, span_id FROM delivered GROUP BY trace_id, span_id HAVING count(*) > 1
+),
+
+superseded AS MATERIALIZED (
+    SELECT span_row
+    FROM delivered
+    SEMI JOIN repeated USING (trace_id, span_id)
     QUALIFY row_number() OVER (
-        PARTITION BY s.trace_id, s.span_id
-        ORDER BY s.received_at, s.duration_ns DESC, s.status_code DESC, s.name, s.resource_id, s.start_time
-    ) = 1
+        PARTITION BY trace_id, span_id
+        ORDER BY received_at, duration_ns DESC, status_code DESC, name, resource_id, start_ns, span_row
+    ) > 1
+),
+
+trace_spans AS MATERIALIZED (
+    SELECT * EXCLUDE (received_at, resource_id) FROM delivered ANTI JOIN superseded USING (span_row)
 ),
 
 failing AS MATERIALIZED (
@@ -150,7 +151,7 @@ failing AS MATERIALIZED (
         coalesce(e.type, t.exception_type) AS type,
         coalesce(e.short_type, regexp_extract(t.exception_type, '[^.:/\\$]*$')) AS short_type,
         CASE WHEN e.type IS NULL AND e.message IS NULL THEN t.exception_message ELSE e.message END AS message,
-        e.stacktrace,
+        e.stack_row,
         -- When it failed: at its exception, else at its end.
         least(coalesce(epoch_ns(e.recorded_at), t.end_ns), t.end_ns) AS failed_ns
     FROM trace_spans AS t
@@ -216,7 +217,7 @@ failures AS MATERIALIZED (
         f.type,
         f.short_type,
         f.message,
-        f.stacktrace,
+        f.stack_row,
         f.failed_ns
     FROM failing AS f
     ANTI JOIN refused AS r ON r.trace_id = f.trace_id AND r.span_id = f.span_id
@@ -245,18 +246,15 @@ nearest AS (
     QUALIFY row_number() OVER (PARTITION BY a.trace_id, a.failing_id ORDER BY a.hops, a.ancestor_id) = 1
 ),
 
--- Hops: the failure of span_id is the failure of its caller_id too.
-hops AS MATERIALIZED (
+-- Is the failure of span_id the failure of its caller_id too? Null where the caller's stack has to say.
+paired AS MATERIALIZED (
     SELECT
         d.trace_id,
         d.span_id,
+        d.short_type,
         s.span_id AS caller_id,
-        d.service = s.service AS is_same_service
-    FROM nearest AS n
-    JOIN failures AS d ON d.trace_id = n.trace_id AND d.span_id = n.failing_id
-    JOIN failures AS s ON s.trace_id = n.trace_id AND s.span_id = n.ancestor_id
-    LEFT JOIN retried AS r ON r.trace_id = d.trace_id AND r.span_id = d.span_id
-    WHERE
+        s.stack_row AS caller_stack_row,
+        d.service = s.service AS is_same_service,
         CASE
             -- A CLIENT fails because the SERVER that it called fails.
             WHEN s.kind = 3 AND d.kind = 2 THEN TRUE
@@ -269,11 +267,31 @@ hops AS MATERIALIZED (
             -- What failed later cannot have caused it; 1 ms for clocks of that resolution. Clocks of two services are
             -- not compared.
             WHEN d.service = s.service AND d.failed_ns > s.failed_ns + 1000000 THEN FALSE
-            -- Python prints the exceptions that an exception came from. One that is not printed was handled before.
-            WHEN d.service = s.service AND d.short_type <> '' AND s.stacktrace LIKE '%Traceback (most recent call last)%'
-                AND NOT contains(s.stacktrace, d.short_type) THEN FALSE
+            WHEN d.service = s.service AND d.short_type <> '' AND s.stack_row IS NOT NULL THEN NULL
             ELSE TRUE
-        END
+        END AS is_hop
+    FROM nearest AS n
+    JOIN failures AS d ON d.trace_id = n.trace_id AND d.span_id = n.failing_id
+    JOIN failures AS s ON s.trace_id = n.trace_id AND s.span_id = n.ancestor_id
+    LEFT JOIN retried AS r ON r.trace_id = d.trace_id AND r.span_id = d.span_id
+),
+
+-- Python prints the exceptions that an exception came from. One that is not printed was handled before.
+unprinted AS (
+    SELECT p.trace_id, p.span_id
+    FROM paired AS p
+    JOIN exceptions AS e ON e.rowid = p.caller_stack_row
+    WHERE
+        p.is_hop IS NULL
+        AND e.stacktrace LIKE '%Traceback (most recent call last)%'
+        AND NOT contains(e.stacktrace, p.short_type)
+),
+
+hops AS MATERIALIZED (
+    SELECT p.trace_id, p.span_id, p.caller_id, p.is_same_service
+    FROM paired AS p
+    ANTI JOIN unprinted AS u ON u.trace_id = p.trace_id AND u.span_id = p.span_id
+    WHERE p.is_hop IS NOT FALSE
 ),
 
 roots AS MATERIALIZED (
@@ -313,23 +331,45 @@ named AS MATERIALIZED (
         f.message
     FROM carriers AS c
     JOIN failures AS f ON f.trace_id = c.trace_id AND f.span_id = c.carrier_id
-    WHERE f.type IS NOT NULL OR f.message IS NOT NULL OR f.stacktrace IS NOT NULL
+    WHERE f.type IS NOT NULL OR f.message IS NOT NULL OR f.stack_row IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY c.trace_id, c.root_id ORDER BY c.hops) = 1
 ),
 
--- The stack of the outermost record of that exception, or of one that prints it as its cause.
-stacks AS (
-    SELECT c.trace_id, c.root_id, f.stacktrace
+-- The stacks on the way up.
+carried AS MATERIALIZED (
+    SELECT
+        c.trace_id,
+        c.root_id,
+        c.hops,
+        f.stack_row,
+        n.short_type,
+        n.message,
+        f.short_type IS NOT DISTINCT FROM n.short_type AND f.message IS NOT DISTINCT FROM n.message AS is_same
     FROM carriers AS c
     JOIN named AS n ON n.trace_id = c.trace_id AND n.root_id = c.root_id
     JOIN failures AS f ON f.trace_id = c.trace_id AND f.span_id = c.carrier_id
+    WHERE f.stack_row IS NOT NULL
+),
+
+-- The stack of the outermost record of that exception, or of one that prints it as its cause.
+outermost AS (
+    SELECT trace_id, root_id, hops, stack_row FROM carried WHERE is_same
+    UNION ALL
+    SELECT c.trace_id, c.root_id, c.hops, c.stack_row
+    FROM carried AS c
+    JOIN exceptions AS e ON e.rowid = c.stack_row
     WHERE
-        f.stacktrace IS NOT NULL
-        AND (
-            (f.short_type IS NOT DISTINCT FROM n.short_type AND f.message IS NOT DISTINCT FROM n.message)
-            OR (n.short_type <> '' AND contains(f.stacktrace, concat_ws(': ', n.short_type, nullif(n.message, ''))))
-        )
-    QUALIFY row_number() OVER (PARTITION BY c.trace_id, c.root_id ORDER BY c.hops DESC) = 1
+        NOT c.is_same
+        AND c.short_type <> ''
+        AND contains(e.stacktrace, concat_ws(': ', c.short_type, nullif(c.message, '')))
+),
+
+stacks AS (
+    SELECT o.trace_id, o.root_id, e.stacktrace
+    FROM (
+        SELECT trace_id, root_id, arg_max(stack_row, hops) AS stack_row FROM outermost GROUP BY trace_id, root_id
+    ) AS o
+    JOIN exceptions AS e ON e.rowid = o.stack_row
 ),
 
 -- A caller that gave up waiting for a SERVER that did not fail: the SERVER is the root when it took far longer than usual
@@ -508,7 +548,8 @@ SELECT
     b.awaited_ns,
     li.linked_trace_ids
 FROM blamed AS b
-JOIN trace_spans AS s ON s.trace_id = b.trace_id AND s.span_id = b.span_id
+JOIN trace_spans AS t ON t.trace_id = b.trace_id AND t.span_id = b.span_id
+JOIN spans AS s ON s.rowid = t.span_row
 LEFT JOIN resources AS re ON re.resource_id = s.resource_id
 LEFT JOIN named AS n ON n.trace_id = b.trace_id AND n.root_id = b.root_id
 LEFT JOIN stacks AS st ON st.trace_id = b.trace_id AND st.root_id = b.root_id
