@@ -6,7 +6,7 @@ and every table has one writer. Times go in timezone-aware and come out timezone
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -243,18 +243,16 @@ class Store:
         found = self.row(text, **parameters)
         return None if found is None else next(iter(found.values()))
 
-    def digest(self, which: Sequence[Table]) -> str:
-        """SHA-256 over the rows of ``which`` in key order: equal content, equal digest, on any machine."""
-        total = hashlib.sha256()
-        for table in which:
-            total.update(table.qualified_name.encode())
-            order = ", ".join(f'"{c}"' for c in (table.key or table.column_names))
-            columns = ", ".join(f'"{c}"' for c in table.column_names)
-            lines = self.arrow(
-                f"SELECT sha256(row({columns})::VARCHAR) AS h FROM {self._name(table)} ORDER BY {order}"
-            )
-            for line in lines["h"].to_pylist():
-                total.update(line.encode())
+    def digest(self, table: Table) -> str:
+        """SHA-256 over the rows in key order: equal content, equal digest, on any machine."""
+        total = hashlib.sha256(table.qualified_name.encode())
+        order = ", ".join(f'"{c}"' for c in (table.key or table.column_names))
+        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        lines = self.arrow(
+            f"SELECT sha256(row({columns})::VARCHAR) AS h FROM {self._name(table)} ORDER BY {order}"
+        )
+        for line in lines["h"].to_pylist():
+            total.update(line.encode())
         return total.hexdigest()
 
 

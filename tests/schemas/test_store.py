@@ -81,10 +81,10 @@ def test_equal_content_has_an_equal_digest_whatever_the_order() -> None:
         store = Store.open()
         for name in names:
             store.append_rows(tables.REPOSITORIES, [repository(name)])
-        digests.append(store.digest([tables.REPOSITORIES]))
+        digests.append(store.digest(tables.REPOSITORIES))
     assert digests[0] == digests[1]
     store.append_rows(tables.REPOSITORIES, [repository("e/f")])
-    assert store.digest([tables.REPOSITORIES]) != digests[0]
+    assert store.digest(tables.REPOSITORIES) != digests[0]
 
 
 def test_what_was_written_survives_reopening(tmp_path: Path) -> None:
