@@ -17,7 +17,7 @@ import numpy as np
 
 from correlator import categories, fingerprint, frames
 from correlator.mappings import Mapper
-from correlator.occurrences import Occurrences, Times, merged, micros
+from correlator.occurrences import Occurrences, Times, merged
 from correlator.revisions import Timeline
 from correlator.shapes import Shape
 from schemas import vocabulary
@@ -172,11 +172,8 @@ class Assembler:
         if stated or code.repository is None:
             yield stated, shape.failed_at
             return
-        intervals = self._timeline.of(cause["service"], cause["environment"])
-        starts = [micros(interval["started_at"]) for interval in intervals]
-        places = np.searchsorted(shape.failed_at, np.array(starts, np.int64), side="left")
-        shas = [None, *(interval["sha"] for interval in intervals)]
-        yield from zip(shas, np.split(shape.failed_at, places), strict=True)
+        for sha, start, end in self._timeline.parts(cause["service"], cause["environment"], shape.failed_at):
+            yield sha, shape.failed_at[start:end]
 
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:
