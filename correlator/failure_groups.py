@@ -119,6 +119,7 @@ class Assembler:
         self._timeline = timeline
         self._landing = landing
         self._mappers: dict[tuple[str, str, str], Mapper] = {}
+        self._blamed: dict[tuple[str | None, str | None, str | None, int | None], str] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
@@ -130,7 +131,26 @@ class Assembler:
             group_id = _group_id(found.fingerprint, cause["service"], cause["environment"])
             members[group_id].append(located)
             parts[group_id] = found
-        return [self._group(group_id, parts[group_id], members[group_id]) for group_id in sorted(members)]
+        ordered = {
+            group_id: sorted(
+                found, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
+            )
+            for group_id, found in members.items()
+        }
+        self._blame(found[0] for found in ordered.values())
+        return [self._group(group_id, parts[group_id], ordered[group_id]) for group_id in sorted(ordered)]
+
+    def _blame(self, shown: Iterable[_Located]) -> None:
+        """Ask who wrote the lines of all frames, each file once."""
+        lines: dict[tuple[RepositoryName, CommitSha, str], set[int]] = defaultdict(set)
+        for located in shown:
+            repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
+            for frame, path, _ in located.frames:
+                if repository and located.sha and path and frame.line:
+                    lines[(repository, located.sha, path)].add(frame.line)
+        for repository, sha, path in sorted(lines):
+            answer = self._port.blame(repository, sha, path, tuple(sorted(lines[(repository, sha, path)])))
+            self._blamed.update({(repository, sha, path, line): found.sha for line, found in answer.items()})
 
     # --- one shape ------------------------------------------------------------------------------------
 
@@ -200,11 +220,8 @@ class Assembler:
     # --- one group ----------------------------------------------------------------------------------
 
     def _group(
-        self, group_id: str, found: fingerprint.FingerprintResult, located: Sequence[_Located]
+        self, group_id: str, found: fingerprint.FingerprintResult, ordered: Sequence[_Located]
     ) -> FailureGroup:
-        ordered = sorted(
-            located, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
-        )
         first = ordered[0]
         cause = first.cause
         facts = self._facts(first)
@@ -270,18 +287,9 @@ class Assembler:
     def _frames(
         self, group_id: str, repository: RepositoryName | None, first: _Located
     ) -> list[dict[str, Any]]:
-        lines: dict[str, set[int]] = defaultdict(set)
-        for frame, path, _ in first.frames:
-            if path and frame.line:
-                lines[path].add(frame.line)
-        blamed: dict[tuple[str, int], str] = {}
-        if repository and first.sha:
-            for path in sorted(lines):
-                answer = self._port.blame(repository, first.sha, path, tuple(sorted(lines[path])))
-                blamed.update({(path, line): found.sha for line, found in answer.items()})
         rows = []
         for position, (frame, path, how) in enumerate(first.frames):
-            sha = blamed.get((path or "", frame.line or 0))
+            sha = self._blamed.get((repository, first.sha, path, frame.line))
             rows.append(
                 {
                     "group_id": group_id,
