@@ -5,10 +5,9 @@ Pure. The word lists stand in ``words.toml``.
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib import resources
 from math import log
 from typing import Any
@@ -64,21 +63,26 @@ class TokenRarity:
         tokens_of: Mapping[str, frozenset[str]],
         parts_of_tokens: Callable[[frozenset[str]], frozenset[str]] = parts_of,
     ) -> None:
-        self._tokens_of = tokens_of
-        self._frequency = Counter(token for tokens in tokens_of.values() for token in tokens)
-        self._parts = Counter(part for tokens in tokens_of.values() for part in parts_of_tokens(tokens))
+        self._tokens = list(tokens_of.values())
+        self._parts_of_tokens = parts_of_tokens
+
+    @cached_property
+    def _parts(self) -> list[frozenset[str]]:
+        return [self._parts_of_tokens(tokens) for tokens in self._tokens]
 
     def part_weight(self, part: str) -> float:
         """The same for a lower-case part of an identifier; a part that only a path holds counts as rare."""
-        count, total = max(self._parts[part], 1), len(self._tokens_of)
-        return 0.0 if total > 3 and count * 2 > total else log((total + 1) / (count + 0.5))
+        count = sum(part in parts for parts in self._parts)
+        return self._rarity(max(count, 1))
 
     def weight(self, token: str) -> float:
         """Inverse document frequency, 0 for a token of more than half of the candidates."""
-        count, total = self._frequency[token], len(self._tokens_of)
-        if count == 0 or (total > 3 and count * 2 > total):
-            return 0.0
-        return log((total + 1) / (count + 0.5))
+        count = sum(token in tokens for tokens in self._tokens)
+        return self._rarity(count) if count else 0.0
+
+    def _rarity(self, count: int) -> float:
+        total = len(self._tokens)
+        return 0.0 if total > 3 and count * 2 > total else log((total + 1) / (count + 0.5))
 
 
 class Vocabulary:
@@ -90,15 +94,10 @@ class Vocabulary:
             sha: frozenset(t for h in rows for t in h["tokens"]) for sha, rows in hunks.items()
         }
         self._parts = lru_cache(maxsize=None)(parts_of)
-        self._rarities: dict[frozenset[str], TokenRarity] = {}
 
     def rarity(self, shas: Iterable[str]) -> TokenRarity:
         """How rare a token is among these changes."""
-        among = frozenset(shas)
-        if among not in self._rarities:
-            tokens_of = {sha: self._tokens_of.get(sha, frozenset()) for sha in among}
-            self._rarities[among] = TokenRarity(tokens_of, self._parts)
-        return self._rarities[among]
+        return TokenRarity({sha: self._tokens_of.get(sha, frozenset()) for sha in shas}, self._parts)
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:

@@ -30,7 +30,7 @@ _SPANS = """
         SELECT
             i,
             md5('t' || i)::UUID AS trace_id,
-            hash(i, 2) % $kinds::UBIGINT AS kind_of_failure,
+            hash('kind' || i) % $kinds::UBIGINT AS kind_of_failure,
             hash(i, 1) % 20 = 0 AS is_failing,
             $start_us::BIGINT + (i * $step_us::DOUBLE)::BIGINT AS at_us
         FROM range($first::BIGINT, $last::BIGINT) AS numbers(i)
@@ -184,5 +184,10 @@ def _type(kind: int) -> str:
 
 
 def _word(number: int) -> str:
-    """Letters only: what looks like a number in a name is taken for one."""
-    return "".join(chr(ord("a") + int(digit)) for digit in str(number))
+    """A word to a number, of syllables: what looks like a number or like hex digits is taken for an id."""
+    syllables = [consonant + vowel for consonant in "klmnprstvw" for vowel in "iou"]
+    found = [syllables[number % 30]]
+    while number >= 30:
+        number //= 30
+        found.append(syllables[number % 30])
+    return "".join(found)
