@@ -1,15 +1,23 @@
-"""A whole correlation of the company in ``tests/flow``, beside the same company with a multiple of its telemetry.
+"""What a correlation costs: of a small company beside a multiple of it, and of what is new beside longer histories.
+
+First the company in ``tests/flow``, beside the same company with a multiple of its telemetry.
 
 Two kinds of growth: all of it (the same failures in more traces, one in eight fails), and healthy traffic alone, which
 is what most telemetry is. A fixed part goes to git, incidents and rates; what is said per span or per failing trace is
 the growth over what was added. The answers must stay the same.
+
+Then a day of telemetry with 2,000 kinds of failures (``AFTERMERGE_BENCH_SPANS``, 250,000 when absent; 20,000,000 is the
+size that the design names): the first correlation of all of it, and the next one after another minute, behind one, four
+and sixteen times that history.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.measures import Board, figure, side_by_side
+from benchmarks.generated_day import DAY_SPANS, SPANS_PER_TRACE, Day
+from benchmarks.measures import Board, Cost, cost, figure, side_by_side
 from flow import company as flow
 
 from api.installation import Installation
@@ -74,6 +82,30 @@ def bench_correlate(board: Board, plain: Installation, tmp_path: Path, times: in
         else "growth below the noise",
     )
     more.close()
+
+
+def bench_day(board: Board, tmp_path: Path) -> None:
+    size, minute = int(os.environ.get("AFTERMERGE_BENCH_SPANS", "250000")), DAY_SPANS // 1440
+    day = Day(tmp_path)
+    costs: list[Cost] = []
+    for times in (1, 4, 16):
+        day.arrive(size * times - day.traces * SPANS_PER_TRACE)
+        first = cost(day.installation.correlate, items=1)
+        if times == 1:
+            whole = first
+        day.arrive(minute)
+        costs.append(cost(day.installation.correlate, items=1))
+        groups = day.store.value("SELECT count(*) FROM failure_groups")
+        board.add(
+            "correlate a day",
+            f"{minute:,} spans after {size * times:,}, {groups} groups",
+            item="run",
+            ours=costs[-1],
+            against=f"the same after {size:,} spans",
+            baseline=costs[0],
+            note=f"the first run took {figure(whole.seconds)} CPU s" if times == 1 else "",
+        )
+    day.installation.close()
 
 
 def _sizes(installation: Installation) -> tuple[int, int]:
