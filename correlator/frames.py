@@ -9,21 +9,44 @@ import json
 import re
 from collections.abc import Callable, Mapping
 
-from correlator import frames_go, frames_java, frames_javascript, frames_python
+from correlator import (
+    frames_dart,
+    frames_dotnet,
+    frames_elixir,
+    frames_go,
+    frames_java,
+    frames_javascript,
+    frames_php,
+    frames_python,
+    frames_ruby,
+    frames_rust,
+    frames_swift,
+)
 from schemas.records import ParsedStack
 
 TEXT_CHARS_MAX = 131_072
-"""Characters of a stack that are read; of a longer one the first and the last half, where the exceptions stand."""
+LINES_MAX = 2_048
+LINE_CHARS_MAX = 8_192
+"""What is read of a stack: of a longer one the first and the last half, where the exceptions stand; of a longer line
+its beginning. With these three every grammar works on bounded text, so that its time is bounded too."""
 
 Parser = Callable[[str], ParsedStack | None]
 
 PARSERS: dict[str, Parser] = {
     "python": frames_python.parse,
-    "java": frames_java.parse,
+    "rust": frames_rust.parse,
     "go": frames_go.parse,
+    "elixir": frames_elixir.parse,
+    "php": frames_php.parse,
+    "dart": frames_dart.parse,
+    "swift": frames_swift.parse,
+    "ruby": frames_ruby.parse,
+    "java": frames_java.parse,
+    "dotnet": frames_dotnet.parse,
     "javascript": frames_javascript.parse,
 }
-"""Language -> parser, in the order in which text of an unknown language is offered to them."""
+"""Language -> parser. Of several that understand a text of unknown language the one that finds most frames is right,
+of equal ones the first: what is more distinctive stands before what is less."""
 
 SDK_LANGUAGES: Mapping[str, str] = {
     "nodejs": "javascript",
@@ -33,6 +56,13 @@ SDK_LANGUAGES: Mapping[str, str] = {
     "node": "javascript",
     "kotlin": "java",
     "scala": "java",
+    "jvm": "java",
+    "android": "java",
+    "csharp": "dotnet",
+    ".net": "dotnet",
+    "erlang": "elixir",
+    "beam": "elixir",
+    "flutter": "dart",
 }
 """``telemetry.sdk.language`` values that are not a parser's name themselves."""
 
@@ -52,14 +82,19 @@ def parse(text: str, language: str | None = None) -> ParsedStack | None:
         The chain with at least one frame in it, or None when no parser finds a frame.
     """
     prepared, is_cut = _prepare(text)
-    stated = SDK_LANGUAGES.get((language or "").lower(), (language or "").lower())
-    order = [stated] if stated in PARSERS else []
-    order += [name for name in PARSERS if name != stated]
-    for name in order:
-        found = PARSERS[name](prepared)
-        if found is not None:
-            return ParsedStack(found.language, found.chain, is_truncated=True) if is_cut else found
-    return None
+    named = (language or "").lower()
+    stated = SDK_LANGUAGES.get(named, named)
+    found = PARSERS[stated](prepared) if stated in PARSERS else None
+    if found is None:
+        others = [parser(prepared) for name, parser in PARSERS.items() if name != stated]
+        found = max((other for other in others if other is not None), key=_frame_count, default=None)
+    if found is None or not is_cut:
+        return found
+    return ParsedStack(found.language, found.chain, is_truncated=True)
+
+
+def _frame_count(stack: ParsedStack) -> int:
+    return sum(len(link.frames) for link in stack.chain)
 
 
 def _prepare(text: str) -> tuple[str, bool]:
@@ -80,4 +115,8 @@ def _prepare(text: str) -> tuple[str, bool]:
         text = text.replace("\\r", "").replace("\\n", "\n").replace("\\t", "\t")
     if "\x1b" in text:
         text = _ANSI.sub("", text)
-    return text.replace("\r\n", "\n"), is_cut
+    lines = text.replace("\r\n", "\n").split("\n")
+    if len(lines) > LINES_MAX:
+        is_cut = True
+        lines = lines[: LINES_MAX // 2] + lines[-(LINES_MAX // 2) :]
+    return "\n".join(line[:LINE_CHARS_MAX] for line in lines), is_cut

@@ -50,6 +50,8 @@ def parse(text: str) -> ParsedStack | None:
             goroutines += 1
             if goroutines > 1:
                 break
+            # What the runtime's own thread did, when it could not even panic, is no frame of the program.
+            blocks[-1].frames.clear()
             index += 1
             continue
         place = _PLACE.match(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
@@ -103,7 +105,7 @@ def _without_arguments(name: str) -> str:
 
 
 def _link(block: _Block) -> ExceptionLink:
-    lines = [line for line in block.lines if not line.startswith("[signal ")]
+    lines = [line for line in block.lines if not line.startswith(("[signal ", "runtime stack:", "runtime: "))]
     frames = tuple(block.frames)
     for index, line in enumerate(lines):
         match = _PANIC.match(line)

@@ -17,6 +17,8 @@ MESSAGE_CHARS_MAX = 8192
 _FRAME = re.compile(
     r"at (?:[\w.$@+-]{0,200}/){0,3}(?P<module>[^\s()/]{1,500})\.(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
 )
+# `Cart.java:12`, `Cart.kt`, `SourceFile:3`, `Native Method`, `r8-map-id-1f:12`; not the arguments of a .NET method.
+_SOURCE = re.compile(r"(?:Native Method|Unknown Source|[^\s(),]{1,250})(?::-?\d{1,9})?\Z")
 _TYPE = r"(?:[\w$]{1,200}\.){0,30}[\w$]{1,200}"
 _HEADER = re.compile(
     rf'(?:Exception in thread "[^"]{{0,300}}" )?(?P<type>{_TYPE})(?::(?: (?P<message>.*)|())|)\Z', re.DOTALL
@@ -95,6 +97,8 @@ def _frame(line: str) -> Frame | None:
         return None
     match = _FRAME.match(line)
     if match is None:
+        return None
+    if not _SOURCE.match(match["source"]):
         return None
     file, line_number = _source(match["source"])
     module = match["module"]

@@ -24,6 +24,8 @@ _HEADER = re.compile(
 )
 _ERROR_NAME = re.compile(r"(?:Error|Exception|Failure|Warning|Rejection)\d*\Z")
 _OMITTED = re.compile(r"\.\.\. (\d{1,6}) lines? matching cause stack trace \.\.\.\Z")
+# `   0: shop::total` above `at src/shop.rs:12:5`, as Rust prints it.
+_RUST_BACKTRACE = re.compile(r"^ {0,6}0: {1,8}\S", re.MULTILINE)
 _EVAL_ORIGIN = re.compile(r"eval at [^()]{0,500} \(")
 
 
@@ -37,6 +39,8 @@ class _Link:
 
 def parse(text: str) -> ParsedStack | None:
     """The exceptions of a JavaScript stack, or None when no frame is found."""
+    if "panicked at" in text or _RUST_BACKTRACE.search(text):
+        return None
     lines = text.split("\n")
     links = _chain(lines, _v8_frame) if "at " in text else []
     if not any(link.frames for link in links):

@@ -176,7 +176,7 @@ def _link(block: _Block) -> ExceptionLink:
     lines = block.lines
     while lines and lines[-1].strip() in ("", '"""', "'''"):
         lines = lines[:-1]
-    type_, message = _header(lines[0].strip()) if lines else ("", "")
+    type_, message = _header(lines[0].lstrip()) if lines else ("", "")
     margin = block.indent
     rest = [line[margin:] if not line[:margin].strip() else line for line in lines[1:]]
     text = "\n".join([message, *rest])[:MESSAGE_CHARS_MAX]

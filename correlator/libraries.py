@@ -33,6 +33,9 @@ _FOREIGN = re.compile(
     | /\.vscode-server/
     | /vendor/bundle/                           # Bundler
     | /gems/[\w-]+-\d[\w.]*/                    # RubyGems: gems/rack-3.0.8/lib/rack.rb
+    | /bundler/gems/
+    | /lib/ruby/(?:\d|site_ruby|vendor_ruby|gems)   # Ruby's standard library: /usr/lib/ruby/3.1.0/json/common.rb
+    | /rubygems-integration/
     | \.build/checkouts/                        # Swift packages
     | (?:^|/)deps/[a-z0-9_]+/(?:lib|src)/       # Elixir's mix, Erlang's rebar
     # Vendored by Go and Composer; a folder `vendor` alone may be the application's word for its suppliers.
