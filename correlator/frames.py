@@ -81,7 +81,7 @@ def parse(text: str, language: str | None = None) -> ParsedStack | None:
     Returns:
         The chain with at least one frame in it, or None when no parser finds a frame.
     """
-    prepared, is_cut = _prepare(text)
+    prepared, is_cut = prepare(text)
     named = (language or "").lower()
     stated = SDK_LANGUAGES.get(named, named)
     found = PARSERS[stated](prepared) if stated in PARSERS else None
@@ -97,7 +97,8 @@ def _frame_count(stack: ParsedStack) -> int:
     return sum(len(link.frames) for link in stack.chain)
 
 
-def _prepare(text: str) -> tuple[str, bool]:
+def prepare(text: str) -> tuple[str, bool]:
+    """What the parsers are given of a text, within the bounds above, and whether something was left out."""
     is_cut = len(text) > TEXT_CHARS_MAX
     if is_cut:
         half = TEXT_CHARS_MAX // 2

@@ -15,7 +15,7 @@ MESSAGE_CHARS_MAX = 8192
 
 # `app//`, `java.base@17.0.2/`, `app/my.module@1.0/`, then class and method, then the source in parentheses.
 _FRAME = re.compile(
-    r"at (?:[\w.$@+-]{0,200}/){0,3}(?P<module>[^\s()/]{1,500})\.(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
+    r"at (?:[\w.$@+-]{0,200}/){0,3}(?:(?P<module>[^\s()/]{1,500})\.)?(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
 )
 # `Cart.java:12`, `Cart.kt`, `SourceFile:3`, `Native Method`, `r8-map-id-1f:12`; not the arguments of a .NET method.
 _SOURCE = re.compile(r"(?:Native Method|Unknown Source|[^\s(),]{1,250})(?::-?\d{1,9})?\Z")
@@ -88,8 +88,15 @@ def parse(text: str) -> ParsedStack | None:
         for inner in links[1:]:
             inner.relation = "cause"
         links[0].relation = None
-    is_kotlin = any((frame.file or "").endswith(".kt") for link in links for frame in link.frames)
-    return ParsedStack("kotlin" if is_kotlin else "java", tuple(_exception(link) for link in links))
+    return ParsedStack(_language(links), tuple(_exception(link) for link in links))
+
+
+def _language(links: list[_Link]) -> str:
+    """By the files: OpenTelemetry's PHP writes its stacks like Java's."""
+    files = [frame.file or "" for link in links for frame in link.frames]
+    if any(file.endswith(".kt") for file in files):
+        return "kotlin"
+    return "php" if any(file.endswith(".php") for file in files) else "java"
 
 
 def _frame(line: str) -> Frame | None:
@@ -102,7 +109,9 @@ def _frame(line: str) -> Frame | None:
         return None
     file, line_number = _source(match["source"])
     module = match["module"]
-    return Frame(file, match["function"], line_number, module=module, in_app=_guess_in_app(module))
+    if module is None and match["function"] != "{main}":
+        return None
+    return Frame(file, match["function"], line_number, module=module, in_app=_guess_in_app(module or ""))
 
 
 def _source(text: str) -> tuple[str | None, int | None]:

@@ -142,6 +142,8 @@ def _gecko_frame(line: str) -> Frame | None:
         name, place = "", line
         if "://" not in line or " " in line.partition("://")[0]:
             return None
+    elif name.lstrip().startswith("/") or ".go:" in place:
+        return None  # A Go module's version: `/go/pkg/mod/example.com/shop@v1.2.3/cart.go:12`.
     elif (
         " " in name
         and "*" not in name
@@ -171,6 +173,7 @@ def _location(text: str, *, is_bare: bool) -> tuple[str | None, int | None, int 
         return None if is_bare else (None, None, None)
     if text == "<anonymous>":
         return text, None, None
+    text = text.removeprefix("address at ")  # Hermes, of a bundle without its source
     file, line, column = _numbers(text)
     if line is None:
         return (text, None, None) if "wasm-function[" in text else None

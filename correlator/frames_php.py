@@ -87,8 +87,7 @@ def _java_like(text: str) -> ParsedStack | None:
     if ".php" not in text or "at " not in text:
         return None
     found = frames_java.parse(text)
-    is_php = found is not None and any((f.file or "").endswith(".php") for x in found.chain for f in x.frames)
-    return ParsedStack("php", found.chain) if found is not None and is_php else None
+    return found if found is not None and found.language == "php" else None
 
 
 def _entry(line: str) -> tuple[str | None, int | None, str | None] | None:
