@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from correlator import categories, fingerprint, frames
+from correlator import categories, fingerprint, frames, function_names
 from correlator.mappings import Mapper
 from correlator.occurrences import Occurrences, Times, merged, micros
 from correlator.revisions import Timeline
@@ -323,10 +323,11 @@ def _ordered(stack: ParsedStack) -> list[Frame]:
 
 def _functions(located: _Located) -> list[str]:
     """Functions of the in-app frames; where nothing maps, of the frames that are not known to be foreign."""
-    mapped = [frame.function for frame, path, _ in located.frames if path and frame.function]
+    mapped = [name for frame, path, _ in located.frames if path and (name := function_names.of(frame))]
     if mapped:
         return mapped
-    return [f.function for f, _, _ in located.frames if f.in_app is not False and f.function]
+    named = (function_names.of(frame) for frame, _, _ in located.frames if frame.in_app is not False)
+    return [name for name in named if name]
 
 
 def _group_id(found: str, service: str, environment: str) -> str:

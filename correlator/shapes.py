@@ -19,7 +19,7 @@ from correlator.occurrences import Times
 
 Row = Mapping[str, Any]
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever equal texts could give another key."""
 
 _STACKS_KEPT = 1024
