@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from correlator import categories, fingerprint, frames, function_names
+from correlator import categories, fingerprint, frames, function_names, groupings
+from correlator.groupings import Groupings
 from correlator.mappings import Mapper
 from correlator.occurrences import Occurrences, Times, merged, micros
 from correlator.revisions import Timeline
@@ -110,26 +111,34 @@ class Assembler:
         timeline: Timeline,
         resolve: Callable[[str, str], CommitSha | None],
         landing: Callable[[str, str], str | None],
+        groupings: Groupings | None = None,
     ) -> None:
         self._port = port
         self._resolve = resolve
         self._services = services
         self._timeline = timeline
         self._landing = landing
+        self._groupings = groupings or Groupings()
         self._stacks: dict[tuple[str, str | None], ParsedStack | None] = {}
         self._mappers: dict[tuple[str, str, str], Mapper] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
         members: dict[str, list[_Located]] = defaultdict(list)
-        parts: dict[str, fingerprint.FingerprintResult] = {}
+        results: dict[str, list[fingerprint.FingerprintResult]] = defaultdict(list)
         for shape in shapes:
             located, cause = self._locate(shape), shape.first
-            found = fingerprint.of(self._facts(located), _functions(located), cause["name"])
+            facts, operation = self._facts(located), cause["entry_name"] or cause["name"]
+            found = self._groupings.settle(
+                fingerprint.of(facts, _functions(located), cause["name"]),
+                cause["service"],
+                message=facts.message,
+                operation=operation,
+            )
             group_id = _group_id(found.fingerprint, cause["service"], cause["environment"])
             members[group_id].append(located)
-            parts[group_id] = found
-        return [self._group(group_id, parts[group_id], members[group_id]) for group_id in sorted(members)]
+            results[group_id].append(found)
+        return [self._group(group_id, results[group_id], members[group_id]) for group_id in sorted(members)]
 
     # --- one shape ------------------------------------------------------------------------------------
 
@@ -209,7 +218,7 @@ class Assembler:
     # --- one group ----------------------------------------------------------------------------------
 
     def _group(
-        self, group_id: str, found: fingerprint.FingerprintResult, located: Sequence[_Located]
+        self, group_id: str, found: Sequence[fingerprint.FingerprintResult], located: Sequence[_Located]
     ) -> FailureGroup:
         ordered = sorted(
             located, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
@@ -234,9 +243,9 @@ class Assembler:
         failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
         row = {
             "group_id": group_id,
-            "fingerprint": found.fingerprint,
+            "fingerprint": found[0].fingerprint,
             "fingerprint_version": fingerprint.VERSION,
-            "fingerprint_parts": json.dumps(found.parts, sort_keys=True, ensure_ascii=False),
+            "fingerprint_parts": json.dumps(groupings.together(found), sort_keys=True, ensure_ascii=False),
             "service": cause["service"],
             "environment": cause["environment"],
             "operation": cause["entry_name"] or cause["name"],

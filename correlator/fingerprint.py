@@ -66,7 +66,7 @@ def of(facts: FailureFacts, in_app_functions: Sequence[str], operation: str) -> 
             "type": type_ or str(error_type or ""),
             "status": [str(attributes[key]) for key in STATUS_KEYS if attributes.get(key) is not None],
             # A route and a table are bounded by their conventions; a span name may carry an id.
-            "operation": named or template(operation),
+            "operation": named or operation_template(operation),
             "message": template(facts.message or ""),
         }
     text = json.dumps([VERSION, parts], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
@@ -96,3 +96,15 @@ def template(message: str) -> str:
     # Cut before the pattern runs: what an exception says first is what it says.
     shortened = _SPACE.sub(" ", message[: 4 * TEMPLATE_CHARS_MAX]).strip()
     return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", shortened)[:TEMPLATE_CHARS_MAX]
+
+
+def operation_template(name: str) -> str:
+    """A span's name with its ids replaced; the folders of a path stay, since they tell one operation from another."""
+
+    def replaced(found: re.Match[str]) -> str:
+        if found.lastgroup != "path":
+            return f"<{found.lastgroup}>"
+        return "/".join(_VARIABLE.sub(lambda part: f"<{part.lastgroup}>", p) for p in found[0].split("/"))
+
+    shortened = _SPACE.sub(" ", name[: 4 * TEMPLATE_CHARS_MAX]).strip()
+    return _VARIABLE.sub(replaced, shortened)[:TEMPLATE_CHARS_MAX]

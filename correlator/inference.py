@@ -34,6 +34,7 @@ from correlator import (
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.groupings import Groupings
 from correlator.histories import History
 from correlator.shapes import Shape
 from schemas import tables
@@ -60,6 +61,7 @@ class Facts:
     repository_urls: Rows
     incident_events: Rows
     verdicts: Rows
+    groupings: Rows = ()
 
 
 class Reader(Protocol):
@@ -217,6 +219,7 @@ class Inference:
             timeline=self._timeline,
             resolve=self._resolve,
             landing=self._landing,
+            groupings=Groupings(self._facts.groupings),
         )
         return assembler.assemble(self._facts.shapes)
 

@@ -147,6 +147,7 @@ class Correlator:
             repository_urls=store.rows(sql("correlator", "repository_urls")),
             incident_events=incident_events,
             verdicts=store.rows(sql("correlator", "verdicts"), **asked),
+            groupings=store.rows(sql("correlator", "groupings"), **asked),
         )
 
     def _facts_digest(self, as_of: datetime) -> str:

@@ -58,7 +58,7 @@ def text_key(row: Row) -> str:
         fingerprint.template(said),
         stack,
         row["sdk_language"],
-        fingerprint.template(row["name"]),
+        fingerprint.operation_template(row["name"]),
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.failure_groups import FRAMES_MAX, Assembler, FailureGroup, ServiceCode
+from correlator.groupings import Groupings
 from correlator.revisions import Timeline
 from schemas import tables
 from schemas.records import CommitSha, RepositoryName
@@ -51,6 +52,7 @@ def assembled(
     services: Mapping[str, ServiceCode] | None = None,
     intervals: Sequence[dict[str, Any]] = (),
     landed: Mapping[str, str] | None = None,
+    decisions: Sequence[Mapping[str, Any]] = (),
 ) -> list[FailureGroup]:
     asked = port or Repository({sha(n): TREE for n in range(1, 6)})
     return Assembler(
@@ -59,6 +61,7 @@ def assembled(
         timeline=Timeline(intervals),
         resolve=lambda repository, text: asked.resolve(RepositoryName(repository), text),
         landing=lambda _, commit: (landed or {}).get(commit, commit),
+        groupings=Groupings(decisions),
     ).assemble(shape(cause) for cause in causes)
 
 
@@ -325,3 +328,39 @@ def test_every_failing_trace_is_counted_in_one_group_and_under_one_revision(
         assert sum(map(group.failures.count, group.failures.revisions())) == len(group.failures)
         assert group.row["first_seen_at"] == group.failures.at(0)
         assert group.row["last_seen_at"] == group.failures.at(-1)
+
+
+# --- what people decided ------------------------------------------------------------------------------------
+
+
+def test_failures_that_a_person_merged_are_one_group_and_say_of_what() -> None:
+    other = stack(("checkout/app.py", 12, "post_order"), ("checkout/prices.py", 40, "rebate"))
+    first, second = sorted(assembled([raised(1), raised(2, other)]), key=lambda g: g.row["sample_trace_id"])
+    decided = {
+        "service": "checkout",
+        "fingerprint": second.row["fingerprint"],
+        "fingerprint_version": second.row["fingerprint_version"],
+        "decision": "merge",
+        "into_fingerprint": first.row["fingerprint"],
+        "split_by": None,
+    }
+    (group,) = assembled([raised(1), raised(2, other)], decisions=[decided])
+    assert group.row["group_id"] == first.row["group_id"]
+    assert group.row["failing_trace_count"] == 2
+    parts = json.loads(group.row["fingerprint_parts"])
+    assert parts == json.loads(first.row["fingerprint_parts"]) | {"merged_from": [second.row["fingerprint"]]}
+
+
+def test_a_failure_that_a_person_split_is_a_group_per_message() -> None:
+    texts = [FLAT, FLAT.replace("'gift'", "'gift', a voucher")]
+    (group,) = assembled([raised(n, text) for n, text in enumerate(texts, 1)])
+    decided = {
+        "service": "checkout",
+        "fingerprint": group.row["fingerprint"],
+        "fingerprint_version": group.row["fingerprint_version"],
+        "decision": "split",
+        "into_fingerprint": None,
+        "split_by": "message",
+    }
+    found = assembled([raised(n, text) for n, text in enumerate(texts, 1)], decisions=[decided])
+    assert len({g.row["group_id"] for g in found} - {group.row["group_id"]}) == 2

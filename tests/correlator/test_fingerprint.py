@@ -123,6 +123,20 @@ def test_template(message: str, template: str) -> None:
     assert fingerprint.template(message) == template
 
 
+@pytest.mark.parametrize(
+    ("name", "template"),
+    [
+        ("GET /orders", "GET /orders"),
+        ("GET /orders/4711/items", "GET /orders/<n>/items"),
+        ("GET /orders/4f9a2b1c-0000-4000-8000-000000000001", "GET /orders/<uuid>"),
+        ("job 17 of mail", "job <n> of mail"),
+        ("GET https://prices.example.org/v1", "GET <url>"),
+    ],
+)
+def test_the_folders_of_an_operation_tell_it_apart(name: str, template: str) -> None:
+    assert fingerprint.operation_template(name) == template
+
+
 @given(st.uuids())
 def test_uuids_take_no_part_in_a_template(value: uuid.UUID) -> None:
     assert fingerprint.template(f"cart {value} is gone") == "cart <uuid> is gone"
