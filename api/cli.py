@@ -271,6 +271,22 @@ def service_map(
     _say(f"{name}: {repository}/{path}".rstrip("/"))
 
 
+@service.command("map-files")
+def service_map_files(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help=f"{SERVICE_NAME} of its telemetry.")],
+    prefix: Annotated[str, typer.Argument(help="What the files in its stacks begin with, e.g. /app.")],
+    path: Annotated[str, typer.Argument(help="What stands there in the repository; '' for its root.")] = "",
+    data: DataOption = None,
+) -> None:
+    """State what the files in a service's stacks stand for; it wins over what is derived."""
+    with _reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
+            reached.call("PUT", "/v1/code/mappings", {"service": name, "prefix": prefix, "path": path})
+        else:
+            reached.map_files(name, prefix, path)
+    _say(f"{name}: {prefix} -> {path or '(root)'}")
+
+
 # --- answers --------------------------------------------------------------------------------------------
 
 
@@ -438,6 +454,21 @@ def explain_stacktrace(source: LinesArgument) -> None:
 
     for row in explanations.json_lines(source):
         print(listings.as_line(explanations.stacktrace(row)))
+
+
+@explain.command("frame")
+def explain_frame(source: LinesArgument, data: DataOption = None) -> None:
+    """Path, line and commit of {service, file, line?, function?, module?, column?, revision?, version?}, and why."""
+    from api import explain as explanations
+
+    with _reach(data, loads=True) as reached:
+        for row in explanations.json_lines(source):
+            if isinstance(reached, Client):
+                found = reached.call("POST", "/v1/code/frame", {k: v for k, v in row.items() if k != "id"})
+                found["id"] = row.get("id")
+            else:
+                found = reached.explain_frame(row)
+            print(listings.as_line(found))
 
 
 @evaluate.command("stacktraces")

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from correlator import frames
+from correlator.libraries import guess_in_app
+from correlator.mappings import TRANSPILED, Explanation
+from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
 from schemas.errors import MalformedInput
-from schemas.records import ExceptionLink, Frame
+from schemas.records import BlamedLine, ExceptionLink, Frame, ParsedStack
 
 LINE_CHARS_MAX = 16_777_216
 """Characters of one JSON line; a stack is far smaller."""
@@ -51,6 +54,58 @@ def stacktrace(row: Mapping[str, Any]) -> dict[str, Any]:
         "frames": first["frames"],
         "chain": chain,
         "truncated": found.is_truncated if found else False,
+    }
+
+
+def frame_of(asked: Mapping[str, Any], originals: OriginalFrames) -> Frame:
+    """The frame of ``{service, file?, function?, module?, line?, column?, version?, revision?}``, at its source."""
+    file, function, module = (
+        str(asked[key]) if asked.get(key) else None for key in ("file", "function", "module")
+    )
+    line, column = (asked[key] if isinstance(asked.get(key), int) else None for key in ("line", "column"))
+    stated = Frame(file, function, line, column, module, guess_in_app(file))
+    stack = ParsedStack("javascript", (ExceptionLink("", "", (stated,)),))
+    versions = [str(asked[key]) for key in ("version", "revision") if asked.get(key)]
+    return originals.of(stack, str(asked["service"]), versions).outermost.frames[0]
+
+
+def frame(
+    asked: Mapping[str, Any],
+    *,
+    explained: Explanation,
+    original: Frame,
+    code: Mapping[str, Any],
+    revision: str | None,
+    blamed: BlamedLine | None,
+) -> dict[str, Any]:
+    """Why a frame of a service is a line of a repository, or is none.
+
+    Args:
+        asked: ``{id?, service, file, function?, module?, line?, ...}``.
+        explained: by ``correlator/mappings.py``.
+        original: the frame at its place in the source, where a source map knew it; else the frame itself.
+        code: ``repository``, ``path`` and ``basis`` of the service.
+        revision: whose tree was looked at, full sha; None where none is known.
+        blamed: who last wrote the line.
+    """
+    mapped = explained.mapped
+    is_line_known = mapped is not None and mapped.how != TRANSPILED
+    is_from_map = (original.file, original.line) != (asked.get("file"), asked.get("line"))
+    return {
+        "id": asked.get("id"),
+        "service": asked["service"],
+        "repository": code.get("repository"),
+        "service_path": code.get("path"),
+        "basis": code.get("basis"),
+        "revision": revision,
+        "source": {"file": original.file, "line": original.line} if is_from_map else None,
+        "compared": explained.file,
+        "path": mapped.path if mapped else None,
+        "rule": mapped.how if mapped else UNMAPPED if is_generated(original) else None,
+        "line": original.line if is_line_known else None,
+        "reason": explained.reason,
+        "other_candidates": list(explained.candidates),
+        "blamed_sha": blamed.sha if blamed else None,
     }
 
 

@@ -16,8 +16,10 @@ import numpy as np
 
 from correlator import categories, fingerprint, frames, function_names, groupings
 from correlator.groupings import Groupings
-from correlator.mappings import Mapper
+from correlator.mappings import TRANSPILED, Mapper
 from correlator.occurrences import Occurrences, Times, merged, micros
+from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
+from correlator.paths import PathKind, kind_of
 from correlator.revisions import Timeline
 from correlator.shapes import Shape
 from schemas import vocabulary
@@ -62,6 +64,8 @@ class ServiceCode:
 
     repository: RepositoryName | None
     path: str = ""
+    mappings: tuple[tuple[str, str], ...] = ()
+    """(prefix of a frame's file, path in the repository) as the operator stated them."""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,7 @@ class Assembler:
         resolve: Callable[[str, str], CommitSha | None],
         landing: Callable[[str, str], str | None],
         groupings: Groupings | None = None,
+        originals: OriginalFrames | None = None,
     ) -> None:
         self._port = port
         self._resolve = resolve
@@ -119,8 +124,9 @@ class Assembler:
         self._timeline = timeline
         self._landing = landing
         self._groupings = groupings or Groupings()
+        self._originals = originals or OriginalFrames()
         self._stacks: dict[tuple[str, str | None], ParsedStack | None] = {}
-        self._mappers: dict[tuple[str, str, str], Mapper] = {}
+        self._mappers: dict[tuple[object, ...], Mapper] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
@@ -147,12 +153,17 @@ class Assembler:
         code = self._services.get(cause["service"], ServiceCode(None))
         sha = self._revision(cause, code)
         stack = self._stack(cause["exception_stacktrace"], cause["sdk_language"])
+        if stack is not None:
+            stack = self._originals.of(
+                stack, cause["service"], (cause["service_version"], cause["revision"], sha)
+            )
         mapped: list[tuple[Frame, str | None, str | None]] = []
         if stack is not None:
             mapper = self._mapper(code, sha)
             for frame in _ordered(stack):
-                found = mapper.resolve(frame.file, frame.module) if mapper else None
-                mapped.append((frame, found.path if found else None, found.how if found else None))
+                found = mapper.of(frame) if mapper else None
+                how = found.how if found else UNMAPPED if is_generated(frame) else None
+                mapped.append((frame, found.path if found else None, how))
         return _Located(shape, sha, stack, tuple(mapped))
 
     def _revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
@@ -196,9 +207,9 @@ class Assembler:
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:
             return None
-        key = (code.repository, sha, code.path)
+        key = (code.repository, sha, code.path, code.mappings)
         if key not in self._mappers:
-            self._mappers[key] = Mapper(self._port.tree(code.repository, sha), code.path)
+            self._mappers[key] = Mapper(self._port.tree(code.repository, sha), code.path, code.mappings)
         return self._mappers[key]
 
     def _facts(self, located: _Located) -> FailureFacts:
@@ -289,8 +300,9 @@ class Assembler:
         self, group_id: str, repository: RepositoryName | None, first: _Located
     ) -> list[dict[str, Any]]:
         lines: dict[str, set[int]] = defaultdict(set)
-        for frame, path, _ in first.frames:
-            if path and frame.line:
+        for frame, path, how in first.frames:
+            # The line of what a compiler wrote is no line of its source.
+            if path and frame.line and how != TRANSPILED:
                 lines[path].add(frame.line)
         blamed: dict[tuple[str, int], str] = {}
         if repository and first.sha:
@@ -299,7 +311,8 @@ class Assembler:
                 blamed.update({(path, line): found.sha for line, found in answer.items()})
         rows = []
         for position, (frame, path, how) in enumerate(first.frames):
-            sha = blamed.get((path or "", frame.line or 0))
+            sha = blamed.get((path or "", frame.line or 0)) if how != TRANSPILED else None
+            is_ours = path is not None and kind_of(path) is not PathKind.VENDORED
             rows.append(
                 {
                     "group_id": group_id,
@@ -307,7 +320,13 @@ class Assembler:
                     "file": frame.file,
                     "function": frame.function,
                     "line": frame.line,
-                    "in_app": True if path else frame.in_app if frame.in_app is False else None,
+                    "in_app": True
+                    if is_ours
+                    else False
+                    if path
+                    else frame.in_app
+                    if frame.in_app is False
+                    else None,
                     "path": path,
                     "mapping": how,
                     "blamed_sha": sha,

@@ -53,6 +53,35 @@ def of(frame: Frame) -> str | None:
     return stable(f"{frame.module}.{frame.function}" if is_method else frame.function)
 
 
+_IDENTIFIER = re.compile(r"[A-Za-z_$][\w$]*[?!=]?")
+_ARGUMENTS = re.compile(r"\([^()*]{0,500}\)")  # `(2 levels)`, `(at:)`; Go's `(*Cart)` is a type
+_JAVA_LAMBDA = re.compile(r"lambda\$([\w]{1,200})\$")
+_FILLER = frozenset(
+    [
+        "func",
+        "anonymous",
+        "fn",
+        "closure",
+        "block",
+        "in",
+        "rescue",
+        "ensure",
+        "levels",
+        "lambda",
+        "static",
+        "async",
+    ]
+)
+"""What runtimes write beside the name of the function that somebody wrote."""
+
+
+def bare(name: str) -> str:
+    """The identifier that a declaration of the function holds: ``total`` of ``block in Shop::Cart#total``; '' if none."""
+    plain = _ARGUMENTS.sub("", _JAVA_LAMBDA.sub(r"\1", stable(name)))
+    found = [word for word in _IDENTIFIER.findall(plain) if word not in _FILLER]
+    return found[-1] if found else ""
+
+
 def stable(name: str) -> str:
     """``name`` without what differs between builds, calls and containers."""
     name = name[:NAME_CHARS_MAX]

@@ -36,6 +36,7 @@ from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.groupings import Groupings
 from correlator.histories import History
+from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
 from schemas import tables
 from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
@@ -62,6 +63,8 @@ class Facts:
     incident_events: Rows
     verdicts: Rows
     groupings: Rows = ()
+    code_mappings: Rows = ()
+    source_maps: Rows = ()
 
 
 class Reader(Protocol):
@@ -72,6 +75,9 @@ class Reader(Protocol):
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
+
+    def source_map(self, service: str, version: str, file: str) -> bytes:
+        """The JSON of one of ``Facts.source_maps``."""
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_exceptions.sql``."""
@@ -181,7 +187,13 @@ class Inference:
 
     @cached_property
     def _code(self) -> dict[str, ServiceCode]:
-        return {row["service"]: ServiceCode(row["repository"], row["path"]) for row in self._placed}
+        stated: dict[str, list[tuple[str, str]]] = {}
+        for row in self._facts.code_mappings:
+            stated.setdefault(row["service"], []).append((row["prefix"], row["path"]))
+        return {
+            row["service"]: ServiceCode(row["repository"], row["path"], tuple(stated.get(row["service"], ())))
+            for row in self._placed
+        }
 
     @cached_property
     def _running(self) -> list[dict[str, Any]]:
@@ -220,6 +232,7 @@ class Inference:
             resolve=self._resolve,
             landing=self._landing,
             groupings=Groupings(self._facts.groupings),
+            originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
         )
         return assembler.assemble(self._facts.shapes)
 

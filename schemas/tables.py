@@ -991,7 +991,11 @@ GROUP_FRAMES = Table(
         _column("line", INT32, "1-based"),
         _column("in_app", BOOL, "resolves in the repository; null when unclear"),
         _column("path", TEXT, "path in the repository; null when unmapped"),
-        _column("mapping", TEXT, "how file became path; null when unmapped"),
+        _column(
+            "mapping",
+            TEXT,
+            "how file became path; unmapped: generated code without a source map; null: no path",
+        ),
         _column("blamed_sha", TEXT, "commit that last wrote the line at the running revision"),
         _column("blamed_change", TEXT, "mainline commit that it landed with"),
     ),

@@ -39,6 +39,28 @@ def test_what_is_added_is_removed(name: str, stable: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "bare"),
+    [
+        ("Shop.Cart.price/1", "price"),
+        ("Shop.Cart.price(%{a: 1})", "price"),
+        ("anonymous fn/2 in Shop.Cart.all/1", "all"),
+        ("block (2 levels) in Shop::Cart#total", "total"),
+        ("Shop\\Cart->price", "price"),
+        ("main.(*Cart).Total.func1", "Total"),
+        ("shop::cart::total::{{closure}}", "total"),
+        ("Acme.Cart.<Total>d__3.MoveNext", "Total"),
+        ("com.acme.Shop.lambda$checkout$3", "checkout"),
+        ("App.Cart.add(Swift.String) -> ()", "add"),
+        ("Cart.checkout", "checkout"),
+        ("<module>", "module"),
+        ("", ""),
+    ],
+)
+def test_a_declaration_holds_the_bare_name(name: str, bare: str) -> None:
+    assert function_names.bare(name) == bare
+
+
+@pytest.mark.parametrize(
     ("frame", "name"),
     [
         (Frame("Cart.java", "total", 1, module="com.acme.Cart"), "com.acme.Cart.total"),
