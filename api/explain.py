@@ -41,11 +41,13 @@ def stacktrace(row: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         ``id``; ``language`` as read, None when no frame was found; ``exception`` {type, message} and ``frames``
-        (innermost first) of the outermost exception; ``chain`` outermost first, root cause last.
+        (innermost first) of the outermost exception; ``chain`` outermost first, root cause last;
+        ``suppressed`` and ``members`` (of a group, but the first) as links of the chain are.
     """
     text, language = row.get("text"), row.get("language")
     found = frames.parse(str(text or ""), str(language) if language else None)
     chain = [_link(link) for link in found.chain] if found else []
+    beside = found.beside if found else ()
     first = chain[0] if chain else {"type": None, "message": None, "frames": []}
     return {
         "id": row.get("id"),
@@ -53,6 +55,8 @@ def stacktrace(row: Mapping[str, Any]) -> dict[str, Any]:
         "exception": {"type": first["type"], "message": first["message"]},
         "frames": first["frames"],
         "chain": chain,
+        "suppressed": [_link(link) for link in beside if link.relation == "suppressed"],
+        "members": [_link(link) for link in beside if link.relation == "group"],
         "truncated": found.is_truncated if found else False,
     }
 

@@ -8,6 +8,7 @@ Source of the formats: OpenTelemetry "exceptions on spans" (stacktrace represent
 import json
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from correlator import (
     frames_dart,
@@ -90,7 +91,7 @@ def parse(text: str, language: str | None = None) -> ParsedStack | None:
         found = max((other for other in others if other is not None), key=_frame_count, default=None)
     if found is None or not is_cut:
         return found
-    return ParsedStack(found.language, found.chain, is_truncated=True)
+    return replace(found, is_truncated=True)
 
 
 def _frame_count(stack: ParsedStack) -> int:

@@ -14,6 +14,7 @@ from correlator.libraries import guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
+BESIDE_MAX = 32
 
 # `at Acme.Cart.Total(IEnumerable`1 items) in /src/Cart.cs:line 12`, `bei A.B(C d) in C:\x.cs:Zeile 12.`
 _FRAME = re.compile(
@@ -73,6 +74,7 @@ _ONE_LINE = re.compile(r"\s{2,8}(?=at \S+ ?\(|--- End of )")
 class _Link:
     lines: list[str]
     frames: list[Frame] = field(default_factory=list)
+    number: int = 0  # of a group's member
 
 
 def parse(text: str) -> ParsedStack | None:
@@ -85,11 +87,14 @@ def parse(text: str) -> ParsedStack | None:
     # Headers come outermost first, frames innermost first: these links still wait for theirs.
     waiting = [links[0]]
     has_frames = False
+    beside: list[_Link] = []
     for raw in text.split("\n"):
         line = raw.strip()
-        if has_frames and _MEMBER.match(line):
-            # An AggregateException prints its first member again, then those that failed beside it.
-            break
+        member = _MEMBER.match(line) if has_frames else None
+        if member is not None or beside:
+            # An AggregateException prints those that failed beside its first member last.
+            _read_member(line, member, beside)
+            continue
         frame = _frame(line) if raw[:1].isspace() or line.startswith("at ") else None
         if frame is not None:
             has_frames = True
@@ -104,7 +109,23 @@ def parse(text: str) -> ParsedStack | None:
             break  # The next exception of a log.
     if not any(link.frames for link in links):
         return None
-    return ParsedStack("dotnet", tuple(_exception(link, index) for index, link in enumerate(links)))
+    chain = tuple(_exception(link, "cause" if index else None) for index, link in enumerate(links))
+    # Before .NET 5 the chain's own inner exception is printed again, as member 0.
+    members = tuple(_exception(link, "group") for link in beside[:BESIDE_MAX] if link.number)
+    return ParsedStack("dotnet", chain, beside=members)
+
+
+def _read_member(line: str, opened: re.Match[str] | None, beside: list[_Link]) -> None:
+    """A line of ``---> (Inner Exception #1) Type: message ... <---``; its own inner exceptions are passed over."""
+    if opened is not None:
+        said = line[opened.end() :].partition(" ---> ")[0].removesuffix("<---")
+        beside.append(_Link([said], number=int(opened[1])))
+        return
+    frame = _frame(line)
+    if frame is not None:
+        beside[-1].frames.append(frame)
+    elif line and not beside[-1].frames and not _ENDS_INNER.match(line):
+        beside[-1].lines.append(line.removesuffix("<---"))
 
 
 def _read_header(raw: str, links: list[_Link], waiting: list[_Link]) -> None:
@@ -155,11 +176,10 @@ def _frame(line: str) -> Frame | None:
     return Frame(file, function, int(number) if number else None, in_app=in_app)
 
 
-def _exception(link: _Link, index: int) -> ExceptionLink:
+def _exception(link: _Link, relation: str | None) -> ExceptionLink:
     lines = link.lines
     while lines and not lines[-1].strip():
         lines = lines[:-1]
-    relation = "cause" if index else None
     matches = []
     for position, line in enumerate(lines):
         match = _HEADER.match(_UNCAUGHT.sub("", line.strip(), count=1))

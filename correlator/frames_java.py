@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
+BESIDE_MAX = 32
 
 # `app//`, `java.base@17.0.2/`, `app/my.module@1.0/`, then class and method, then the source in parentheses.
 _FRAME = re.compile(
@@ -52,6 +53,7 @@ def parse(text: str) -> ParsedStack | None:
         return None
     links = [_Link([])]
     link = links[0]
+    suppressed: list[_Link] = []
     suppressed_indent: int | None = None
     is_root_first = False
     for raw in text.split("\n"):
@@ -61,6 +63,7 @@ def parse(text: str) -> ParsedStack | None:
             # A suppressed exception stands deeper than its enclosing one, and so do its own causes.
             is_deeper = indent >= suppressed_indent > 0
             if is_deeper or line.startswith("Suppressed: ") or _frame(line) is not None or _MORE.match(line):
+                _suppress(suppressed, line, raw)
                 continue
             suppressed_indent = None
         frame = _frame(line)
@@ -68,6 +71,7 @@ def parse(text: str) -> ParsedStack | None:
             link.frames.append(frame)
         elif line.startswith("Suppressed: "):
             suppressed_indent = indent
+            _suppress(suppressed, line, raw)
         elif line.startswith("Caused by: ") and (link.frames or link.is_closed or link.lines):
             link = _Link([line[11:]], "cause")
             links.append(link)
@@ -88,7 +92,22 @@ def parse(text: str) -> ParsedStack | None:
         for inner in links[1:]:
             inner.relation = "cause"
         links[0].relation = None
-    return ParsedStack(_language(links), tuple(_exception(link) for link in links))
+    beside = tuple(_exception(link) for link in suppressed[:BESIDE_MAX])
+    return ParsedStack(_language(links), tuple(_exception(link) for link in links), beside=beside)
+
+
+def _suppress(suppressed: list[_Link], line: str, raw: str) -> None:
+    """One line of a suppressed exception; its causes are passed over."""
+    if line.startswith("Suppressed: "):
+        suppressed.append(_Link([line[12:]], "suppressed"))
+    elif suppressed and not suppressed[-1].is_closed:
+        frame = _frame(line)
+        if frame is not None:
+            suppressed[-1].frames.append(frame)
+        elif line.startswith("Caused by: ") or _MORE.match(line):
+            suppressed[-1].is_closed = True
+        elif not suppressed[-1].frames:
+            suppressed[-1].lines.append(raw)
 
 
 def _language(links: list[_Link]) -> str:

@@ -13,6 +13,7 @@ from schemas.records import ExceptionLink, Frame, ParsedStack
 
 HEADER = "Traceback (most recent call last):"
 MESSAGE_CHARS_MAX = 8192
+SECTIONS_MAX = 64
 
 SEPARATORS = {
     "The above exception was the direct cause of the following exception:": "cause",
@@ -44,17 +45,24 @@ def parse(text: str) -> ParsedStack | None:
     chain = _chain(sections[0][1])
     depth = sections[0][0]
     # Of a group's members the first, of its members the first again: one line of causes down to a leaf.
-    for column, lines in sections[1:]:
-        if column <= depth:
-            break
-        members = _chain(lines)
-        if members:
+    beside: list[ExceptionLink] = []
+    for column, lines in sections[1 : SECTIONS_MAX + 1]:
+        members = _chain(lines) or _unraised(lines)
+        if members and column > depth and not beside:
             chain.append(_related(members[0], "group"))
             chain += members[1:]
             depth = column
+        elif members:
+            beside.append(_related(members[0], "group"))
     if not any(link.frames for link in chain):
         return None
-    return ParsedStack("python", tuple(chain))
+    return ParsedStack("python", tuple(chain), beside=tuple(beside))
+
+
+def _unraised(lines: list[str]) -> list[ExceptionLink]:
+    """A member that was made and never raised: its line alone, without a traceback."""
+    said = [line for line in lines if line.strip()]
+    return [_link(_Block(0, lines=said))] if said else []
 
 
 def _related(link: ExceptionLink, relation: str) -> ExceptionLink:

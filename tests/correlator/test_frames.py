@@ -228,3 +228,24 @@ def test_what_a_parser_reads_is_bounded(piece: str) -> None:
     assert len(text) <= frames.TEXT_CHARS_MAX
     assert len(lines) <= frames.LINES_MAX
     assert max(map(len, lines)) <= frames.LINE_CHARS_MAX
+
+
+BESIDE = {
+    "java/suppressed_with_a_cause_of_its_own": [("suppressed", "java.lang.IllegalStateException", 1)],
+    "python/an_exception_group_with_a_nested_group": [
+        ("group", "ExceptionGroup", 0),
+        ("group", "ValueError", 1),
+        ("group", "KeyError", 0),
+    ],
+    "javascript/members_of_an_aggregate": [("group", "TypeError", 3)],
+    "javascript/an_aggregate_with_causes": [("group", "Error", 3)],
+    "dotnet/an_aggregate_that_prints_its_members_again": [],
+    "dotnet/two_members_of_an_aggregate": [("group", "System.ArgumentNullException", 1)],
+}
+
+
+@pytest.mark.parametrize(("name", "expected"), BESIDE.items())
+def test_what_failed_beside_the_chain_is_kept_apart(name: str, expected: list[tuple[str, str, int]]) -> None:
+    stack = frames.parse((GOLDEN / f"{name}.txt").read_text(encoding="utf-8"))
+    assert stack is not None
+    assert [(link.relation, link.type, len(link.frames)) for link in stack.beside] == expected
