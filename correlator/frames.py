@@ -67,6 +67,11 @@ SDK_LANGUAGES: Mapping[str, str] = {
 }
 """``telemetry.sdk.language`` values that are not a parser's name themselves."""
 
+# Android prints its log's columns before each line: `E/AndroidRuntime( 1234): `.
+_LOGCAT = re.compile(
+    r"^(?:\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {1,4}\d{1,7} {1,4}\d{1,7} )?[VDIWEF][ /]\w{1,60} {0,8}(?:\( {0,6}\d{1,7}\))?: ",
+    re.MULTILINE,
+)
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,16}m")
 
 
@@ -117,6 +122,8 @@ def prepare(text: str) -> tuple[str, bool]:
         text = text.replace("\\r", "").replace("\\n", "\n").replace("\\t", "\t")
     if "\x1b" in text:
         text = _ANSI.sub("", text)
+    if _LOGCAT.match(text):
+        text = _LOGCAT.sub("", text)
     lines = text.replace("\r\n", "\n").split("\n")
     if len(lines) > LINES_MAX:
         is_cut = True

@@ -22,6 +22,12 @@ _GOROUTINE = re.compile(r"goroutine \d+ (?:gp=\S+ m=.{0,100} )?\[[^\]]{0,200}\]:
 _PANIC = re.compile(r"(?:.{0,200}?\b)?(panic|fatal error)(?: serving \S{1,200})?: (.*)\Z")
 _CREATED = re.compile(r" in goroutine \d+\Z")
 
+# gin's recovery: `/srv/shop/cart.go:12 (0x483dd6)` above `	Total: return c.items[i]`
+_RECOVERED = re.compile(r"(?P<file>\S.{0,1000}?\.(?:go|s|c)):(?P<line>\d{1,9}) \(0x[0-9a-f]{1,16}\)\Z")
+# cockroachdb/errors draws a line beside its stacks and lists the layers of an error.
+_GUTTER = re.compile(r"\s{0,8}\| ?")
+_ATTACHED = re.compile(r"\(\d{1,4}\) attached stack trace|\s{0,8}-- stack trace:|Error types: ")
+
 _FOREIGN_FUNCTIONS = (
     "runtime.", "runtime/", "testing.", "panic", "net/http.", "reflect.", "sync.", "sync/atomic.", "syscall.", "internal/",
     "encoding/", "database/sql.", "go.opentelemetry.io/", "google.golang.org/grpc", "golang.org/x/", "github.com/gin-gonic/gin",
@@ -40,6 +46,8 @@ class _Block:
 def parse(text: str) -> ParsedStack | None:
     """The panic, or the chain of errors, of a Go stack; None when no frame is found."""
     lines = text.split("\n")
+    if "-- stack trace:" in text:
+        lines = [_GUTTER.sub("", line) for line in lines if not _ATTACHED.match(line)]
     blocks = [_Block()]
     goroutines = 0
     is_truncated = False
@@ -55,8 +63,13 @@ def parse(text: str) -> ParsedStack | None:
             index += 1
             continue
         place = _PLACE.match(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
-        if place is not None and not line[:1].isspace():
+        if place is not None and (not line[:1].isspace() or _opens_indented(line, lines[index + 1])):
             blocks[-1].frames.append(_frame(line.strip(), place))
+            index += 2
+            continue
+        recovered = _RECOVERED.match(line)
+        if recovered is not None and index + 1 < len(lines) and lines[index + 1][:1] == "\t":
+            blocks[-1].frames.append(_frame(lines[index + 1].partition(": ")[0].strip(), recovered))
             index += 2
             continue
         if blocks[-1].frames and goroutines:
@@ -75,9 +88,18 @@ def parse(text: str) -> ParsedStack | None:
     blocks = [block for block in blocks if block.frames]
     if not blocks:
         return None
-    links = [_link(block) for block in reversed(blocks)]
+    # pkg/errors prints the origin first, xerrors the wrapper: its causes begin with a dash.
+    is_wrapper_first = any(block.lines and block.lines[0].lstrip().startswith("- ") for block in blocks)
+    links = [_link(block) for block in (blocks if is_wrapper_first else blocks[::-1])]
     chain = [links[0], *(ExceptionLink(x.type, x.message, x.frames, "cause") for x in links[1:])]
     return ParsedStack("go", tuple(chain), is_truncated)
+
+
+def _opens_indented(line: str, place: str) -> bool:
+    """True for a function as ``golang.org/x/xerrors`` prints it: indented, its place deeper."""
+    name = line.strip()
+    depth = len(line) - len(line.lstrip())
+    return " " not in name and "." in name and len(place) - len(place.lstrip()) > depth
 
 
 def _frame(line: str, place: re.Match[str]) -> Frame:
@@ -113,4 +135,7 @@ def _link(block: _Block) -> ExceptionLink:
             rest = [text for text in lines[index + 1 :] if not text.lstrip().startswith("panic: ")]
             message = "\n".join([match[2], *rest]).strip()
             return ExceptionLink(match[1], message[:MESSAGE_CHARS_MAX], frames)
-    return ExceptionLink("", "\n".join(lines).strip()[:MESSAGE_CHARS_MAX], frames)
+    message = "\n".join(lines).strip()
+    if message.startswith("- "):
+        message = message[2:].removesuffix(":")
+    return ExceptionLink("", message[:MESSAGE_CHARS_MAX], frames)

@@ -19,7 +19,7 @@ _FRAME = re.compile(
     r"at (?:[\w.$@+-]{0,200}/){0,3}(?:(?P<module>[^\s()/]{1,500})\.)?(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
 )
 # `Cart.java:12`, `Cart.kt`, `SourceFile:3`, `Native Method`, `r8-map-id-1f:12`; not the arguments of a .NET method.
-_SOURCE = re.compile(r"(?:Native Method|Unknown Source|[^\s(),]{1,250})(?::-?\d{1,9})?\Z")
+_SOURCE = re.compile(r"(?:Native Method|Unknown Source|[^\s(),/]{1,250})(?::-?\d{1,9})?\Z")
 _TYPE = r"(?:[\w$]{1,200}\.){0,30}[\w$]{1,200}"
 _HEADER = re.compile(
     rf'(?:Exception in thread "[^"]{{0,300}}" )?(?P<type>{_TYPE})(?::(?: (?P<message>.*)|())|)\Z', re.DOTALL
@@ -30,7 +30,7 @@ _LIBRARY_PREFIXES = (
     "java.", "javax.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy.", "android.",
     "androidx.", "dalvik.", "com.android.internal.", "libcore.", "clojure.", "akka.", "org.springframework.",
     "org.apache.catalina.", "org.apache.coyote.", "org.apache.tomcat.", "org.hibernate.", "org.junit.", "junit.",
-    "io.netty.", "reactor.", "io.reactivex.", "com.zaxxer.", "org.eclipse.jetty.", "org.mortbay.jetty.", "io.undertow.",
+    "io.netty.", "reactor.", "io.reactivex.", "com.zaxxer.", "org.eclipse.jetty.", "org.mortbay.", "io.undertow.",
     "org.jboss.", "com.fasterxml.jackson.", "io.grpc.", "com.google.common.", "com.mysql.", "org.postgresql.",
     "org.gradle.", "org.apache.maven.", "org.apache.tools.ant.", "okhttp3.", "retrofit2.", "io.opentelemetry.",
     "org.mockito.", "org.testng.", "io.ktor.", "com.intellij.rt.", "worker.org.gradle.", "play.core.", "io.micronaut.",
@@ -137,7 +137,7 @@ def _source(text: str) -> tuple[str | None, int | None]:
     """``Cart.java:12``, ``Cart.java``, ``Native Method``, ``Unknown Source`` -> file and line."""
     file, colon, number = text.rpartition(":")
     if colon and number.isascii() and number.isdigit() and len(number) < 10:
-        return file or None, int(number)
+        return (None if file == "Unknown Source" else file or None), int(number)
     return (None if text in ("Native Method", "Unknown Source", "") else text), None
 
 

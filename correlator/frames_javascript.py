@@ -21,7 +21,7 @@ OMISSIONS_MAX = 4
 
 # `TypeError: text`, `Uncaught (in promise) Error: text`, `TypeError [ERR_INVALID_ARG]: text`, `Error`
 _HEADER = re.compile(
-    r"(?:Uncaught )?(?:\(in promise\) )?([A-Za-z_$][\w$.]{0,199})(?: \[[A-Z0-9_]{1,99}\])?(?::(?: (.*)|())|)\Z"
+    r"(?:error: )?(?:Uncaught )?(?:\(in promise\) )?([A-Za-z_$][\w$.]{0,199})(?: \[[A-Z0-9_]{1,99}\])?(?::(?: (.*)|())|)\Z"
 )
 _ERROR_NAME = re.compile(r"(?:Error|Exception|Failure|Warning|Rejection)\d*\Z")
 _OMITTED = re.compile(r"\.\.\. (\d{1,6}) lines? matching cause stack trace \.\.\.\Z")
@@ -139,7 +139,10 @@ def _v8_frame(line: str) -> Frame | None:
     if body.endswith(")"):
         name, opened, inside = body.partition(" (")
         if not opened:
-            return None
+            # `at render(/srv/app.js:78:24)`, as React Native on Android prints it; a path, not any call.
+            name, _, inside = body.partition("(")
+            if "/" not in inside or " " in name:
+                return None
         located = _location(inside[:-1], is_bare=False)
         return None if located is None else _frame(name or None, located)
     located = _location(body, is_bare=True)

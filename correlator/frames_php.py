@@ -175,4 +175,6 @@ def _without_place(text: str, *, is_level: bool) -> tuple[str, tuple[str, int] |
 
 
 def _frame(file: str | None, function: str | None, line: int | None) -> Frame:
-    return Frame(file, function, line, in_app=guess_in_app(file))
+    # Composer's folder holds packages, whoever wrote them.
+    is_foreign = file is not None and "/vendor/" in file.replace("\\", "/")
+    return Frame(file, function, line, in_app=False if is_foreign else guess_in_app(file))

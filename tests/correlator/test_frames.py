@@ -79,6 +79,14 @@ def test_colours_carriage_returns_and_escaped_line_ends_are_undone() -> None:
     assert frames.parse(json.dumps(plain)) == expected
 
 
+@pytest.mark.parametrize(
+    "prefix", ["E/AndroidRuntime( 1234): ", "01-02 03:04:05.678  1234  5678 E AndroidRuntime: "]
+)
+def test_the_columns_of_androids_log_are_undone(prefix: str) -> None:
+    plain = "java.lang.IllegalStateException: x\n\tat com.acme.Cart.total(Cart.java:12)"
+    assert frames.parse("\n".join(prefix + line for line in plain.split("\n"))) == frames.parse(plain)
+
+
 def test_a_stack_beyond_the_cap_keeps_both_ends_and_says_so() -> None:
     lines = "".join(f'  File "/srv/a.py", line {n}, in f{n}\n    g()\n' for n in range(1, 9000))
     stack = frames.parse(f"Traceback (most recent call last):\n{lines}KeyError: 1\n")
