@@ -9,7 +9,7 @@ Source: elixir-lang/elixir ``lib/elixir/lib/exception.ex``; Erlang/OTP ``erl_err
 import re
 from dataclasses import dataclass, field
 
-from correlator.libraries import guess_in_app
+from correlator.libraries import ELISIONS, guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
@@ -125,7 +125,7 @@ def parse(text: str) -> ParsedStack | None:
             opened[-1].frames.append(frame)
         elif not block.frames:
             block.lines.append(line)
-        elif line.strip() and indent == 0:
+        elif line.strip() and indent == 0 and line.strip() not in ELISIONS:
             is_over = True  # `Last message: ...` of a logger report.
     if not any(found.frames for found in blocks):
         return _erlang(text)

@@ -9,7 +9,7 @@ Source: Go's ``runtime/traceback.go``; ``Format`` of github.com/pkg/errors (an e
 import re
 from dataclasses import dataclass, field
 
-from correlator.libraries import guess_in_app
+from correlator.libraries import ELISIONS, guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
@@ -79,6 +79,8 @@ def parse(text: str) -> ParsedStack | None:
                 pass
             elif index + 1 >= len(lines):
                 is_truncated = True
+        elif blocks[-1].frames and line.strip() in ELISIONS:
+            pass
         elif blocks[-1].frames and line.strip():
             # Without goroutines: the message of the error that wraps the one above.
             blocks.append(_Block([line]))

@@ -8,7 +8,7 @@ and context separators, exception groups with their gutters. Printed root cause 
 import re
 from dataclasses import dataclass, field
 
-from correlator.libraries import guess_in_app
+from correlator.libraries import ELISIONS, guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 HEADER = "Traceback (most recent call last):"
@@ -144,6 +144,8 @@ def _chain(lines: list[str]) -> list[ExceptionLink]:
         if frame is not None:
             block.frames.append(frame)
             block.is_flat = block.is_flat or len(line) - len(line.lstrip()) <= block.indent
+        elif stripped in ELISIONS:
+            continue
         elif stripped and len(line) - len(line.lstrip()) <= block.indent:
             if block.is_flat and not _ends_flat_block(lines, position):
                 continue

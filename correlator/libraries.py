@@ -21,6 +21,26 @@ PACKAGE_FOLDERS = frozenset(
 )
 """One of these as a whole path segment makes the path foreign."""
 
+ELISIONS = frozenset(
+    [
+        "...",
+        "..",
+        "…",
+        "[...]",
+        "(...)",
+        "<...>",
+        "{...}",
+        "[…]",
+        "[snip]",
+        "<snip>",
+        "(snip)",
+        "snip",
+        "[truncated]",
+        "...snip...",
+    ]
+)
+"""What people write where they left frames out of a stack."""
+
 _FOREIGN = re.compile(
     r"""
       /lib(?:64)?/python\d[\d.]*t?/             # standard library on Unix: /usr/lib/python3.12/json/decoder.py

@@ -238,6 +238,30 @@ def test_what_a_parser_reads_is_bounded(piece: str) -> None:
     assert max(map(len, lines)) <= frames.LINE_CHARS_MAX
 
 
+SHORTENED = {
+    "python": 'Traceback (most recent call last):\n  File "/a.py", line 1, in f\n    x\nELIDED\n  File "/a.py", line 2, in g\n    y\nKeyError: 1',
+    "java": "a.b.E: m\n\tat a.b.C.f(C.java:1)\n\tELIDED\n\tat a.b.C.g(C.java:2)",
+    "go": "panic: x\n\ngoroutine 1 [running]:\nmain.f()\n\t/a.go:1 +0x1\nELIDED\nmain.g()\n\t/a.go:2 +0x1",
+    "javascript": "Error: m\n    at f (/a.js:1:2)\n    ELIDED\n    at g (/a.js:2:2)",
+    "ruby": "KeyError: m\n  a.rb:1:in 'f'\n  ELIDED\n  a.rb:2:in 'g'",
+    "php": "E: m in /a.php:1\n#0 /a.php(2): f()\nELIDED\n#7 {main}",
+    "dotnet": "A.E: m\n   at A.B.F() in /a.cs:line 1\n   ELIDED\n   at A.B.G() in /a.cs:line 2",
+    "elixir": "** (A) m\n    a.ex:1: A.f/0\nELIDED\n    a.ex:2: A.g/0",
+    "rust": "thread 'main' panicked at a.rs:1:2:\nm\n   0: a::f\n             at ./a.rs:1:2\n   ELIDED\n   9: a::g\n             at ./a.rs:2:2",
+    "dart": "#0      f (package:a/a.dart:1:2)\nELIDED\n#7      g (package:a/a.dart:2:2)",
+    "swift": "Received signal 11. Backtrace:\n0x1, f at /a.swift:1\nELIDED\n0x2, g at /a.swift:2",
+}
+
+
+@pytest.mark.parametrize("mark", ["...", "[...]", "…"])
+@pytest.mark.parametrize("language", SHORTENED)
+def test_a_stack_that_a_person_shortened_keeps_what_is_left(language: str, mark: str) -> None:
+    stack = frames.parse(SHORTENED[language].replace("ELIDED", mark), language)
+    assert stack is not None
+    assert len(stack.chain) == 1
+    assert len(stack.outermost.frames) == 2
+
+
 BESIDE = {
     "java/suppressed_with_a_cause_of_its_own": [("suppressed", "java.lang.IllegalStateException", 1)],
     "python/an_exception_group_with_a_nested_group": [
