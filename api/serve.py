@@ -50,7 +50,7 @@ from schemas.vocabulary import TokenScope
 
 log = structlog.get_logger()
 
-_M_ARENA_MAX = -8
+_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
 """Of glibc's malloc.h; on other systems the call fails or does nothing."""
 SWITCH_INTERVAL_S = 0.0005
 """How soon a thread at work lets the event loop run: decoding in the loader held acknowledgements up to 306 ms at the
@@ -106,7 +106,11 @@ def _hold_little_memory() -> None:
     """
     pa.set_memory_pool(pa.system_memory_pool())
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 2)
+        # Fixed, for glibc raises them to 32 MiB by itself: what a batch of spans took is then kept in pieces.
+        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 1 << 20)
 
 
 def listener(host: str, port: int, *, purpose: str) -> socket.socket:

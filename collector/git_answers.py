@@ -27,6 +27,8 @@ BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
 IGNORED_REVISIONS_PATH = ".git-blame-ignore-revs"
 MEMO_ENTRIES = 256
+BLAMED_FILES_KEPT = 8192
+"""Files of which memory keeps who wrote the lines that were asked for; some 300 bytes a line."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -45,6 +47,7 @@ class GitAnswers:
         self._is_replay = is_replay
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
+        self._blamed_lines: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -114,9 +117,20 @@ class GitAnswers:
         ``blame_timeout_s`` counts as "no answer" until the next sync. ``.git-blame-ignore-revs`` is honoured as it
         was at ``sha``.
         """
-        wanted = sorted({line for line in lines if 0 < line < 2**31})
-        if not wanted:
-            return {}
+        key = (repository, sha, path)
+        with self._guard:
+            known = self._blamed_lines.get(key, {})
+            answers = {line: known[line] for line in lines if line in known}
+        wanted = sorted({line for line in lines if 0 < line < 2**31 and line not in answers})
+        if wanted:
+            answers |= self._blame(repository, sha, path, wanted)
+            with self._guard:
+                _remember(self._blamed_lines, key, {**known, **answers}, BLAMED_FILES_KEPT)
+        return dict(sorted(answers.items()))
+
+    def _blame(
+        self, repository: RepositoryName, sha: CommitSha, path: str, wanted: list[int]
+    ) -> dict[int, BlamedLine]:
         stored = self._store.rows(
             "SELECT line, blamed_sha, original_path, original_line FROM git_blames "
             "WHERE repository = $repository AND sha = $sha AND path = $path AND line IN (SELECT unnest($lines))",
@@ -152,7 +166,7 @@ class GitAnswers:
                 for line in missing
             ],
         )
-        return dict(sorted((answers | fresh).items()))
+        return answers | fresh
 
     def excerpt(
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
@@ -370,7 +384,8 @@ def _porcelain(answer: bytes) -> list[BlamedLine]:
     return blamed
 
 
-def _remember(memo: OrderedDict[K, V], key: K, value: V) -> None:
+def _remember(memo: OrderedDict[K, V], key: K, value: V, entries_max: int = MEMO_ENTRIES) -> None:
     memo[key] = value
-    while len(memo) > MEMO_ENTRIES:
+    memo.move_to_end(key)
+    while len(memo) > entries_max:
         memo.popitem(last=False)

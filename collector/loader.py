@@ -142,6 +142,7 @@ class Loader:
                 if not is_begun:
                     self._forget_old_numbers()
                     is_begun = True
+                self._store.refresh()
                 taken = self._take(timeout_s=0.0 if stopping else _POLL_S)
                 if self._is_due(is_last=stopping and not taken):
                     self._load()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -343,7 +343,7 @@ def bootstrap_t(
 def median_interval(values: FloatArray, level: float = 0.95) -> tuple[float, float | None, float | None]:
     """Median and its order-statistic interval; an end is None where n is too small to bound it (n < 6 at 95 %)."""
     ordered = np.sort(values)
-    rank = int(stats.binom.ppf((1 - level) / 2, ordered.size, 0.5))
+    rank = _binomial_quantile((1 - level) / 2, ordered.size)
     middle = float(np.median(ordered))
     if rank < 1:
         return middle, None, None
@@ -395,4 +395,14 @@ def kaplan_meier(durations: FloatArray, ended: BoolArray, level: float = 0.95) -
 
 def benjamini_hochberg(p: FloatArray) -> FloatArray:
     """Adjusted p-values (q) of many comparisons. Source: Benjamini and Hochberg 1995."""
-    return np.asarray(stats.false_discovery_control(p), dtype=np.float64) if p.size else p
+    order = np.argsort(p)[::-1]
+    scaled = p[order] * p.size / np.arange(p.size, 0, -1)
+    adjusted = np.empty(p.size)
+    adjusted[order] = np.minimum(np.minimum.accumulate(scaled), 1.0)
+    return adjusted
+
+
+def _binomial_quantile(probability: float, n: int) -> int:
+    """The least k with P(X <= k) >= probability, X ~ Binomial(n, 1/2). ``scipy.stats`` has it for 23 MB of memory."""
+    k = max(int(np.ceil(special.bdtrik(probability, n, 0.5))) - 1, 0)
+    return k if special.bdtr(k, n, 0.5) >= probability else k + 1

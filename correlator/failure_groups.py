@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from schemas.records import (
 Row = Mapping[str, Any]
 
 FRAMES_MAX = 50
+STACKS_KEPT = 2048
 STARTUP = timedelta(minutes=2)
 
 _ATTRIBUTES = {
@@ -125,7 +127,6 @@ class Assembler:
         self._landing = landing
         self._groupings = groupings or Groupings()
         self._originals = originals or OriginalFrames()
-        self._stacks: dict[tuple[str, str | None], ParsedStack | None] = {}
         self._mappers: dict[tuple[object, ...], Mapper] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
@@ -152,7 +153,8 @@ class Assembler:
         cause = shape.first
         code = self._services.get(cause["service"], ServiceCode(None))
         sha = self._revision(cause, code)
-        stack = self._stack(cause["exception_stacktrace"], cause["sdk_language"])
+        text = cause["exception_stacktrace"]
+        stack = _read_stack(text, cause["sdk_language"]) if text else None
         if stack is not None:
             stack = self._originals.of(
                 stack, cause["service"], (cause["service_version"], cause["revision"], sha)
@@ -195,14 +197,6 @@ class Assembler:
         places = np.searchsorted(shape.failed_at, np.array(starts, np.int64), side="left")
         shas = [None, *(interval["sha"] for interval in intervals)]
         yield from zip(shas, np.split(shape.failed_at, places), strict=True)
-
-    def _stack(self, text: str | None, language: str | None) -> ParsedStack | None:
-        if not text:
-            return None
-        key = (text, language)
-        if key not in self._stacks:
-            self._stacks[key] = frames.parse(text, language)
-        return self._stacks[key]
 
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:
@@ -334,6 +328,12 @@ class Assembler:
                 }
             )
         return rows
+
+
+@lru_cache(maxsize=STACKS_KEPT)
+def _read_stack(text: str, language: str | None) -> ParsedStack | None:
+    """What shows a shape does so in every run."""
+    return frames.parse(text, language)
 
 
 def _ordered(stack: ParsedStack) -> list[Frame]:

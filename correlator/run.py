@@ -24,12 +24,13 @@ from schemas import tables
 from schemas.records import RepositoryPort
 from schemas.settings import Settings
 from schemas.store import Row, Store, arrow, sql
-from schemas.tables import Schema
+from schemas.tables import Schema, Table
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
 INFERENCES = tuple(
     t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *root_causes.WORKING)
 )
+_MARK_ROWS = 65_536
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -44,6 +45,14 @@ class Correlation:
     counts: dict[str, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Content of one inference table: ``mark`` of the rows in the order in which they were inferred, ``digest`` in key order."""
+
+    mark: bytes
+    digest: str
+
+
 class Correlator:
     """Infers from the facts of one store. Thread-safe: correlations wait for each other."""
 
@@ -54,6 +63,7 @@ class Correlator:
         self._lock = threading.Lock()
         self._histories: dict[str, tuple[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
+        self._written_tables: dict[str, _Written] = {}
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -74,6 +84,7 @@ class Correlator:
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
+            self._written_tables.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
 
     def originals(self, *, as_of: datetime) -> OriginalFrames:
@@ -100,12 +111,14 @@ class Correlator:
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)
             for table, rows in run.tables().items()
         }
+        known = self._written_tables if store is self._store else {}
         with store.write_lock, store.transaction():
-            for table in INFERENCES:
-                store.replace_all(table, inferred[table.name])
-            digest = store.digest(INFERENCES)
+            written = {t.name: _put(store, t, inferred[t.name], known.get(t.name)) for t in INFERENCES}
+            digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
+        if store is self._store:
+            self._written_tables = written
         return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
 
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
@@ -213,6 +226,17 @@ def rules() -> str:
         "words": tokens.version(),
     }
     return json.dumps(versions, sort_keys=True)
+
+
+def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None) -> _Written:
+    """Make ``rows`` the content of ``table``, unless it is; ``known`` is what this process wrote last."""
+    mark = hashlib.sha256(rows.schema.serialize())
+    for batch in rows.combine_chunks().to_batches(max_chunksize=_MARK_ROWS):
+        mark.update(batch.serialize())
+    if known is not None and known.mark == mark.digest():
+        return known
+    store.replace_all(table, rows)
+    return _Written(mark.digest(), store.digest(table))
 
 
 def _notes(store: Store, repository: str) -> dict[str, str]:

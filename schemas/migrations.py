@@ -66,7 +66,26 @@ VIEWS = (
         FROM facts.spans AS s
         SEMI JOIN pending AS p ON p.load_number = s.load_number
         WHERE NOT facts.is_late(s.start_time, s.received_at)
+    ),
+    -- Few come twice: only those are gathered.
+    repeated AS (
+        SELECT trace_id, span_id, start_time FROM found GROUP BY trace_id, span_id, start_time HAVING count(*) > 1
     )
+    SELECT
+        trace_id,
+        span_id,
+        start_time,
+        facts.seen_at(start_time, received_at) AS seen_at,
+        service,
+        coalesce(environment, '') AS environment,
+        coalesce(revision, service_version) AS revision,
+        name AS operation,
+        kind,
+        status_code,
+        trace_state
+    FROM found
+    ANTI JOIN repeated USING (trace_id, span_id, start_time)
+    UNION ALL
     SELECT
         trace_id,
         span_id,
@@ -80,6 +99,7 @@ VIEWS = (
         max(status_code) AS status_code,
         min(trace_state) AS trace_state
     FROM found
+    SEMI JOIN repeated USING (trace_id, span_id, start_time)
     GROUP BY trace_id, span_id, start_time""",
 )
 

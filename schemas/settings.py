@@ -124,9 +124,9 @@ class Settings(BaseSettings):
         description="replace credentials, mail addresses and literals in messages, stacks, queries",
     )
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
-    duckdb_memory_limit: str = Field("512MB", description="of the store while it correlates or reports")
+    duckdb_memory_limit: str = Field("256MB", description="of the store while it correlates or reports")
     duckdb_memory_resting: str = Field(
-        "160MB",
+        "96MB",
         description="of the store while it only receives, counts and answers; more is a cache of the file",
     )
     duckdb_threads: int = Field(2, gt=0)
@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     failures_retention_days: int = Field(
         400, gt=0, description="traces of failing spans, exceptions and hourly counts, counted from receipt"
     )
-    rollup_interval_s: float = Field(60.0, gt=0, description="how often new spans are counted by the hour")
+    rollup_interval_s: float = Field(20.0, gt=0, description="how often new spans are counted by the hour")
     correlate_interval_s: float = Field(15.0, gt=0)
     sync_interval_s: float = Field(300.0, gt=0)
     report_weekday: str = "mon"

@@ -6,7 +6,7 @@ and every table has one writer. Times go in timezone-aware and come out timezone
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -19,10 +19,14 @@ import pyarrow as pa
 
 from schemas import migrations, tables
 from schemas.errors import StoreError
+from schemas.gate import Gate
 from schemas.tables import Schema, Table
 
 DATABASE = "aftermerge"
 ROW_GROUP_SIZE = 20_480
+
+REFRESH_ROWS = 200 * ROW_GROUP_SIZE
+REFRESH_WAIT_S = 0.05
 
 Row = dict[str, Any]
 
@@ -45,11 +49,11 @@ class Store:
         connection: duckdb.DuckDBPyConnection,
         *,
         inferences: str = DATABASE,
-        memory: "_Memory | None" = None,
+        file: "_File | None" = None,
     ) -> None:
         self._root = connection
         self._inferences = inferences
-        self._memory = memory or _Memory(connection, None, None)
+        self._file = file or _File(connection, None)
         self._local = threading.local()
         self.write_lock = threading.RLock()
 
@@ -74,30 +78,27 @@ class Store:
         """
         root = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
         root.execute("SET TimeZone = 'UTC'")
-        target = ":memory:" if path is None else str(path)
-        quoted = target.replace("'", "''")
-        options = "" if path is None else f" (ROW_GROUP_SIZE {ROW_GROUP_SIZE})"
+        file = _File(root, path, limit=memory_limit, resting=memory_resting)
         try:
-            root.execute(f"ATTACH '{quoted}' AS {DATABASE}{options}")
+            file.attach()
         except duckdb.Error as error:
             root.close()
             if "lock" in str(error).lower():
                 raise StoreError(
-                    f"another process has {target} open",
+                    f"another process has {path} open",
                     hint="a server is running on this data folder: stop it, or let the command speak to it",
-                    path=target,
+                    path=str(path),
                 ) from error
             raise StoreError(
-                f"cannot open {target}: {error}", hint="check that the file is readable", path=target
+                f"cannot open {path}: {error}", hint="check that the file is readable", path=str(path)
             ) from error
         if path is not None:
             # What does not fit into memory is sorted and joined beside the file, not in the working directory.
             folder = str(path.parent / "tmp").replace("'", "''")
             root.execute(f"SET temp_directory = '{folder}'")
         migrations.upgrade(root, DATABASE)
-        memory = _Memory(root, memory_limit, memory_resting)
-        memory.rest()
-        return cls(root, memory=memory)
+        file.rest()
+        return cls(root, file=file)
 
     def close(self) -> None:
         """Checkpoint and close. A store that is closed answers nothing."""
@@ -105,7 +106,7 @@ class Store:
 
     def fork(self, name: str) -> "Store":
         """A store with the same facts and ledger and empty in-memory inferences of its own."""
-        with self.write_lock:
+        with self.write_lock, self._file.gate.passing():
             self._root.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {name}")
             self._root.execute(f"CREATE SCHEMA IF NOT EXISTS {name}.inferences")
             for table in tables.of(Schema.INFERENCES):
@@ -113,21 +114,30 @@ class Store:
                     "CREATE TABLE inferences.", f"CREATE OR REPLACE TABLE {name}.inferences.", 1
                 )
                 self._root.execute(ddl)
-        return Store(self._root, inferences=name, memory=self._memory)
+        return Store(self._root, inferences=name, file=self._file)
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """All of ``memory_limit`` is there for what runs in here, in any thread."""
-        self._memory.work()
+        self._file.work()
         try:
             yield
         finally:
-            self._memory.rest()
+            self._file.rest()
+
+    def refresh(self) -> bool:
+        """Let go of what DuckDB remembers of all that was written, when that is much and nobody is at work.
+
+        It keeps some 150 KB of statistics for each row group of spans that was written since the file was attached,
+        for good; of one that it finds in the file it reads what a query asks for. True when it was done (40 ms).
+        """
+        return self._file.refresh()
 
     def drop_fork(self) -> None:
         """Forget the in-memory inferences of a store made by :meth:`fork`."""
         if self._inferences != DATABASE:
-            self._root.execute(f"DETACH {self._inferences}")
+            with self._file.gate.passing():
+                self._root.execute(f"DETACH {self._inferences}")
 
     # --- connections -----------------------------------------------------------------------------
 
@@ -149,17 +159,18 @@ class Store:
         if getattr(self._local, "depth", 0):
             yield cursor
             return
-        cursor.execute("BEGIN TRANSACTION")
-        self._local.depth = 1
-        try:
-            yield cursor
-        except BaseException:
-            cursor.execute("ROLLBACK")
-            raise
-        else:
-            cursor.execute("COMMIT")
-        finally:
-            self._local.depth = 0
+        with self._file.gate.passing():
+            cursor.execute("BEGIN TRANSACTION")
+            self._local.depth = 1
+            try:
+                yield cursor
+            except BaseException:
+                cursor.execute("ROLLBACK")
+                raise
+            else:
+                cursor.execute("COMMIT")
+            finally:
+                self._local.depth = 0
 
     def _name(self, table: Table) -> str:
         catalog = self._inferences if table.schema is Schema.INFERENCES else DATABASE
@@ -179,9 +190,11 @@ class Store:
         columns = ", ".join(f'"{c}"' for c in (*table.column_names, *stamps))
         verb = "INSERT OR REPLACE" if replace and table.key else "INSERT OR IGNORE" if table.key else "INSERT"
         with self.registered("aftermerge_batch", batch):
-            self.cursor().execute(
+            self.execute(
                 f"{verb} INTO {self._name(table)} ({columns}) SELECT {columns} FROM aftermerge_batch"
             )
+        if table.schema is Schema.FACTS:
+            self._file.written_rows += batch.num_rows
         return int(batch.num_rows)
 
     def append_rows(self, table: Table, rows: Iterable[Mapping[str, Any]], *, replace: bool = False) -> int:
@@ -206,13 +219,15 @@ class Store:
 
     def execute(self, text: str, **parameters: Any) -> None:
         """Run one statement that returns nothing."""
-        self.cursor().execute(text, _bound(parameters))
+        with self._file.gate.passing():
+            self.cursor().execute(text, _bound(parameters))
 
     # --- reading ---------------------------------------------------------------------------------
 
     def arrow(self, text: str, **parameters: Any) -> pa.Table:
         """Rows of one query as an Arrow table; times are naive UTC. ``parameters`` are named (``$since``)."""
-        return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
+        with self._file.gate.passing():
+            return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
 
     def rows(self, text: str, **parameters: Any) -> list[Row]:
         """Rows of one query as mappings; times are timezone-aware UTC."""
@@ -228,28 +243,55 @@ class Store:
         found = self.row(text, **parameters)
         return None if found is None else next(iter(found.values()))
 
-    def digest(self, which: Sequence[Table]) -> str:
-        """SHA-256 over the rows of ``which`` in key order: equal content, equal digest, on any machine."""
-        total = hashlib.sha256()
-        for table in which:
-            total.update(table.qualified_name.encode())
-            order = ", ".join(f'"{c}"' for c in (table.key or table.column_names))
-            columns = ", ".join(f'"{c}"' for c in table.column_names)
-            reader = self.cursor().execute(
-                f"SELECT sha256(row({columns})::VARCHAR) AS h FROM {self._name(table)} ORDER BY {order}"
-            )
-            for (line,) in reader.fetchall():
-                total.update(line.encode())
+    def digest(self, table: Table) -> str:
+        """SHA-256 over the rows in key order: equal content, equal digest, on any machine."""
+        total = hashlib.sha256(table.qualified_name.encode())
+        order = ", ".join(f'"{c}"' for c in (table.key or table.column_names))
+        columns = ", ".join(f'"{c}"' for c in table.column_names)
+        lines = self.arrow(
+            f"SELECT sha256(row({columns})::VARCHAR) AS h FROM {self._name(table)} ORDER BY {order}"
+        )
+        for line in lines["h"].to_pylist():
+            total.update(line.encode())
         return total.hexdigest()
 
 
-class _Memory:
-    """The limit of DuckDB's memory: high while somebody works, low while nobody does."""
+class _File:
+    """The attached database: how much memory DuckDB takes for it, and who is in it."""
 
-    def __init__(self, root: duckdb.DuckDBPyConnection, limit: str | None, resting: str | None) -> None:
-        self._root, self._limit, self._resting = root, limit, resting
+    def __init__(
+        self,
+        root: duckdb.DuckDBPyConnection,
+        path: Path | None,
+        *,
+        limit: str | None = None,
+        resting: str | None = None,
+    ) -> None:
+        self._root, self._path, self._limit, self._resting = root, path, limit, resting
         self._lock = threading.Lock()
         self._at_work = 1
+        self._is_attached = False
+        self.gate = Gate()
+        self.written_rows = 0
+
+    def attach(self) -> None:
+        target = ":memory:" if self._path is None else str(self._path).replace("'", "''")
+        options = "" if self._path is None else f" (ROW_GROUP_SIZE {ROW_GROUP_SIZE})"
+        self._root.execute(f"ATTACH '{target}' AS {DATABASE}{options}")
+        self._is_attached = True
+
+    def refresh(self) -> bool:
+        if self._path is None or (self.written_rows < REFRESH_ROWS and self._is_attached):
+            return False
+        with self.gate.taken(REFRESH_WAIT_S) as is_alone:
+            if is_alone:
+                if self._is_attached:
+                    self._root.execute(f"DETACH {DATABASE}")
+                    self._is_attached = False
+                # Where this fails the store answers nothing; the next call tries again.
+                self.attach()
+                self.written_rows = 0
+            return is_alone
 
     def work(self) -> None:
         with self._lock:

@@ -161,18 +161,14 @@ class Door:
         """The stored rows with the keys of ``rows``."""
         if not rows:
             return {}
-        cursor = self._store.cursor()
-        cursor.register("intake_batch", stores.arrow(table, rows))
-        try:
-            same_key = " AND ".join(f't."{name}" = b."{name}"' for name in table.key)
-            keys = ", ".join(f'"{name}"' for name in table.key)
-            found = cursor.sql(
+        same_key = " AND ".join(f't."{name}" = b."{name}"' for name in table.key)
+        keys = ", ".join(f'"{name}"' for name in table.key)
+        with self._store.registered("intake_batch", stores.arrow(table, rows)):
+            found = self._store.rows(
                 f"SELECT t.* FROM {table.name} AS t"  # noqa: S608 - names of the table's declaration
                 f" JOIN (SELECT DISTINCT {keys} FROM intake_batch) AS b ON {same_key}"
-            ).to_arrow_table()
-        finally:
-            cursor.unregister("intake_batch")
-        return {_key(table, row): row for row in stores.aware_rows(found)}
+            )
+        return {_key(table, row): row for row in found}
 
 
 def _read(body: bytes) -> tuple[Any, MalformedInput | None]:

@@ -198,3 +198,18 @@ def test_95_percent_intervals_of_the_failure_rate_hold_the_truth_about_95_times_
         low, high = estimates.cfr(np.array([any_.sum()]), drawn, np.array([n]), random)
         hits += bool(low[0] <= rate <= high[0])
     assert 0.92 <= hits / runs <= 0.99
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_ranks_of_the_median_are_those_of_the_binomial_distribution(level: float) -> None:
+    for n in (*range(1, 60), 100, 1001):
+        values = np.arange(1.0, n + 1)
+        rank = int(stats.binom.ppf((1 - level) / 2, n, 0.5))
+        _, low, high = estimates.median_interval(values, level)
+        assert (low, high) == ((None, None) if rank < 1 else (rank, n - rank + 1))
+
+
+def test_adjusted_p_values_are_those_of_scipy() -> None:
+    for n in (1, 2, 50):
+        p = np.random.default_rng(n).random(n) ** 3
+        assert estimates.benjamini_hochberg(p) == pytest.approx(stats.false_discovery_control(p))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from schemas import migrations, tables
+from schemas import store as stores
 from schemas.errors import StoreError
 from schemas.store import Store, arrow
 
@@ -79,10 +81,10 @@ def test_equal_content_has_an_equal_digest_whatever_the_order() -> None:
         store = Store.open()
         for name in names:
             store.append_rows(tables.REPOSITORIES, [repository(name)])
-        digests.append(store.digest([tables.REPOSITORIES]))
+        digests.append(store.digest(tables.REPOSITORIES))
     assert digests[0] == digests[1]
     store.append_rows(tables.REPOSITORIES, [repository("e/f")])
-    assert store.digest([tables.REPOSITORIES]) != digests[0]
+    assert store.digest(tables.REPOSITORIES) != digests[0]
 
 
 def test_what_was_written_survives_reopening(tmp_path: Path) -> None:
@@ -144,3 +146,79 @@ def test_every_table_takes_an_empty_batch_of_its_own_schema(table: tables.Table)
     store = Store.open()
     assert store.append_rows(table, []) == 0
     assert isinstance(store.arrow(f"SELECT * FROM {table.name}"), pa.Table)
+
+
+def test_a_refresh_loses_nothing_and_waits_for_who_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "REFRESH_ROWS", 2)
+    store = Store.open(tmp_path / "aftermerge.duckdb")
+    assert not store.refresh()
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    assert not store.refresh(), "too little was written"
+    store.append_rows(tables.REPOSITORIES, [repository("acme/till")])
+    store.execute("CREATE TEMP TABLE mine AS SELECT 1 AS number")
+    with store.transaction():
+        assert not store.refresh()
+    forked = store.fork("past")
+    assert store.refresh()
+    assert not store.refresh(), "nothing was written since"
+    for one in (store, forked):
+        assert one.value("SELECT count(*) FROM repositories") == 2
+    assert store.value("SELECT number FROM mine") == 1
+    store.append_rows(tables.REPOSITORIES, [repository("acme/depot")])
+    store.close()
+    again = Store.open(tmp_path / "aftermerge.duckdb")
+    assert again.value("SELECT count(*) FROM repositories") == 3
+    again.close()
+
+
+def test_other_threads_read_and_write_while_the_store_is_refreshed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "REFRESH_ROWS", 1)
+    store, failures, refreshed = Store.open(tmp_path / "aftermerge.duckdb"), [], 0
+
+    def work(name: str) -> None:
+        try:
+            for number in range(100):
+                with store.transaction():
+                    store.append_rows(tables.REPOSITORIES, [repository(f"{name}/{number}")])
+                assert (
+                    store.value(
+                        "SELECT count(*) FROM repositories WHERE repository LIKE $like", like=f"{name}/%"
+                    )
+                    == number + 1
+                )
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        refreshed += store.refresh()
+    assert failures == []
+    assert refreshed > 0
+    assert store.value("SELECT count(*) FROM repositories") == 200
+    store.close()
+
+
+def test_a_file_that_was_away_for_a_moment_is_taken_up_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "REFRESH_ROWS", 1)
+    path = tmp_path / "aftermerge.duckdb"
+    store = Store.open(path)
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    moved = path.rename(tmp_path / "elsewhere")
+    path.mkdir()
+    with pytest.raises(duckdb.Error):
+        store.refresh()
+    with pytest.raises(duckdb.Error):
+        store.value("SELECT count(*) FROM repositories")
+    path.rmdir()
+    moved.rename(path)
+    assert store.refresh()
+    assert store.value("SELECT count(*) FROM repositories") == 1
+    store.close()

@@ -14,7 +14,8 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 @dataclass(frozen=True, slots=True)
 class Usage:
     """``cpu_s``: user and system, of the living and of the children that they have waited for. ``rss_bytes``: of the
-    living together; pages that processes share are counted for each."""
+    living together; pages that processes share are counted for each, but for those of a child that has not become
+    another program yet: it stands on its parent's."""
 
     cpu_s: float
     rss_bytes: int
@@ -35,14 +36,16 @@ def usage(pid: int) -> Usage:
             fields[int(entry)] = stat
             children.setdefault(int(stat[1]), []).append(int(entry))
     ticks = pages = count = 0
-    waiting = [pid]
+    waiting: list[tuple[int, str | None]] = [(pid, None)]
     while waiting:
-        current = waiting.pop()
-        if current in fields:
+        current, above = waiting.pop()
+        # Where its stack began is drawn anew for each program that is started.
+        stack = fields[current][25] if current in fields else None
+        if stack is not None:
             ticks += sum(map(int, fields[current][11:15]))
-            pages += int(fields[current][21])
+            pages += int(fields[current][21]) if stack == "0" or stack != above else 0
             count += 1
-        waiting += children.get(current, [])
+        waiting += [(child, stack) for child in children.get(current, [])]
     return Usage(ticks / _TICKS_PER_S, pages * _PAGE_BYTES, count)
 
 
