@@ -3,8 +3,7 @@
 Built once per correlation from the timeline, the operations' hours and the mainlines. Pure.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,44 +12,15 @@ from correlator.failure_groups import FailureGroup
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
 from correlator.traces import Sample
-from correlator.traffic import Traffic
+from correlator.traffic import Operation, Traffic
 
 Row = Mapping[str, Any]
-
-
-def traffic_by_operation(
-    hours: Iterable[Row],
-    *,
-    sha_of: Callable[[str, str | None], str | None],
-    timeline: Timeline,
-) -> dict[tuple[str, str, str], Traffic]:
-    """(service, environment, operation) -> its requests by hour.
-
-    Args:
-        hours: rows of ``operation_hours.sql``.
-        sha_of: (service, revision text) -> full sha or None.
-    """
-    grouped: dict[tuple[str, str, str], list[tuple[datetime, str | None, int]]] = defaultdict(list)
-    resolved: dict[tuple[str, str | None], str | None] = {}
-    for row in hours:
-        named = (row["service"], row["revision"])
-        if named not in resolved:
-            resolved[named] = sha_of(*named)
-        sha = resolved[named]
-        if sha is None:
-            running = timeline.at(row["service"], row["environment"], row["first_seen_at"])
-            sha = running["sha"] if running else None
-        key = (row["service"], row["environment"], row["operation"])
-        grouped[key].append((row["hour_at"], sha, int(row["span_count"])))
-    return {
-        key: Traffic(tuple(sorted(found, key=lambda h: (h[0], h[1] or "")))) for key, found in grouped.items()
-    }
 
 
 def around(
     group: FailureGroup,
     *,
-    traffic: Mapping[tuple[str, str, str], Traffic],
+    traffic: Mapping[Operation, Traffic],
     timeline: Timeline,
     mainline: Mainline | None,
     landed_or_deployed: Mapping[str, datetime],

@@ -18,7 +18,7 @@ import numpy as np
 from correlator import categories, fingerprint, frames, function_names, groupings
 from correlator.groupings import Groupings
 from correlator.mappings import TRANSPILED, Mapper
-from correlator.occurrences import Occurrences, Times, merged, micros
+from correlator.occurrences import Occurrences, Times, merged
 from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
 from correlator.paths import PathKind, kind_of
 from correlator.revisions import Timeline
@@ -192,11 +192,8 @@ class Assembler:
         if stated or code.repository is None:
             yield stated, shape.failed_at
             return
-        intervals = self._timeline.of(cause["service"], cause["environment"])
-        starts = [micros(interval["started_at"]) for interval in intervals]
-        places = np.searchsorted(shape.failed_at, np.array(starts, np.int64), side="left")
-        shas = [None, *(interval["sha"] for interval in intervals)]
-        yield from zip(shas, np.split(shape.failed_at, places), strict=True)
+        for sha, start, end in self._timeline.parts(cause["service"], cause["environment"], shape.failed_at):
+            yield sha, shape.failed_at[start:end]
 
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:

@@ -4,7 +4,8 @@ Orders and decides nothing. What is only known to be needed halfway (hunks of th
 traces) is asked of a :class:`Reader`; what git must be asked, of the repository port.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -38,6 +39,7 @@ from correlator.groupings import Groupings
 from correlator.histories import History
 from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
+from correlator.traffic import Operation
 from schemas import tables
 from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
 from schemas.settings import Settings
@@ -56,7 +58,7 @@ class Facts:
     histories: Sequence[History]
     repositories: Rows
     shapes: Sequence[Shape]
-    operation_hours: Rows
+    service_hours: Rows
     deployments: Rows
     service_mappings: Rows
     repository_urls: Rows
@@ -72,6 +74,12 @@ class Reader(Protocol):
 
     def hunks(self, changes: set[tuple[str, str]]) -> Mapping[str, Rows]:
         """change sha -> its hunks, of (repository, change sha) pairs."""
+
+    def traffic(self, operations: Collection[Operation]) -> Rows:
+        """Rows of ``operation_traffic.sql``."""
+
+    def watched(self, asked: Rows) -> frozenset[str]:
+        """Incident ids by ``watched_incidents.sql``, of rows of ``asked_incidents``."""
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
@@ -93,7 +101,7 @@ class Inference:
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str], CommitSha | None] = {}
-        self._weighed_services = traffic.weighed_services(facts.operation_hours)
+        self._weighed_services = traffic.weighed_services(facts.service_hours)
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
         """The rows of every inference table but the log of runs."""
@@ -180,7 +188,7 @@ class Inference:
             telemetry=facts.repository_urls,
             deployments=facts.deployments,
             known=facts.repositories,
-            seen=sorted({h["service"] for h in facts.operation_hours}),
+            seen=sorted({h["service"] for h in facts.service_hours}),
             causes=[shape.first for shape in facts.shapes],
             port=self._port,
         )
@@ -198,7 +206,7 @@ class Inference:
     @cached_property
     def _running(self) -> list[dict[str, Any]]:
         return revisions.running(
-            revisions.observed(self._facts.operation_hours),
+            self._facts.service_hours,
             self._facts.deployments,
             repository_of={name: c.repository for name, c in self._code.items() if c.repository},
             resolve=self._resolve,
@@ -217,7 +225,7 @@ class Inference:
             position_of=self._position,
             changes_between=self._between,
             service_path={name: c.path for name, c in self._code.items()},
-            traced=revisions.traced(self._facts.operation_hours),
+            traced=revisions.traced(self._facts.service_hours),
             landed_at=self._landed_at,
         )
 
@@ -243,8 +251,9 @@ class Inference:
 
     @cached_property
     def _around(self) -> dict[str, evidence_in_time.Circumstances]:
-        requests = circumstances.traffic_by_operation(
-            self._facts.operation_hours, sha_of=self._sha_of, timeline=self._timeline
+        operations = {(g.row["service"], g.row["environment"], g.row["operation"]) for g in self._groups}
+        requests = traffic.of_operations(
+            self._reader.traffic(operations), sha_of=self._sha_of, timeline=self._timeline
         )
         deployed_at = {
             row["sha"]: row["deployed_at"]
@@ -402,13 +411,21 @@ class Inference:
                 groups=groups,
                 group_suspects=self._group_suspects,
                 duplicate_of=repeated.get(state["incident_id"]),
-                is_watched=services.is_watched(state, self._facts.operation_hours),
+                is_watched=state["incident_id"] in self._watched,
                 unlinked=worded.get(state["incident_id"], ()),
                 verdict=verdicts.get(state["incident_id"]),
                 weights=self._weights,
             )
             for state in self._states
         ]
+
+    @cached_property
+    def _watched(self) -> frozenset[str]:
+        """Incidents of services that sent spans meanwhile."""
+        known: dict[str, set[str]] = defaultdict(set)
+        for row in self._facts.service_hours:
+            known[row["service"]].add(row["environment"])
+        return self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
 
     # --- what it adds up to ---------------------------------------------------------------------------
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
+
 from correlator import environments, islands
 from correlator.islands import Island
+from correlator.occurrences import Times, micros
 from schemas.vocabulary import DeploymentType
 
 Row = Mapping[str, Any]
@@ -55,7 +58,7 @@ def running(
     """Rows of ``running_revisions``.
 
     Args:
-        observed: per (service, environment, revision, hour): ``first_seen_at``, ``last_seen_at``, from spans.
+        observed: rows of ``service_hours.sql``; those without a revision say nothing here.
         deployments: rows of ``deployments``.
         repository_of: service -> repository.
         resolve: (repository, revision text) -> full sha or None.
@@ -72,7 +75,7 @@ def running(
         return resolved[(repository, text)]
 
     told = [row for row in deployments if row["status"] not in FAILED_STATUSES]
-    seen = list(observed)
+    seen = [row for row in observed if row["revision"]]
     names = environments.unnamed(told, seen)
     starts: dict[tuple[str, str], list[_Start]] = defaultdict(list)
     for row in told:
@@ -103,20 +106,8 @@ def _place(row: Row, names: Mapping[str, str]) -> tuple[str, str]:
     return row["service"], row["environment"] or names.get(row["service"], "")
 
 
-def observed(hours: Iterable[Row]) -> list[Row]:
-    """Rows of ``operation_hours.sql`` folded to (service, environment, revision, hour), in that order."""
-    folded: dict[tuple[str, str, str, datetime], dict[str, Any]] = {}
-    for row in hours:
-        if row["revision"]:
-            key = (row["service"], row["environment"], row["revision"], row["hour_at"])
-            known = folded.setdefault(key, dict(row))
-            known["first_seen_at"] = min(known["first_seen_at"], row["first_seen_at"])
-            known["last_seen_at"] = max(known["last_seen_at"], row["last_seen_at"])
-    return [folded[key] for key in sorted(folded)]
-
-
 def traced(hours: Iterable[Row]) -> dict[tuple[str, str], tuple[bool, bool]]:
-    """(service, environment) -> (sent spans, spans carried a revision)."""
+    """(service, environment) -> (sent spans, spans carried a revision); from rows of ``service_hours.sql``."""
     found: dict[tuple[str, str], tuple[bool, bool]] = {}
     for row in hours:
         key = (row["service"], row["environment"])
@@ -361,6 +352,18 @@ class Timeline:
         found = self.environment(service, environment)
         index = bisect_right(self._starts[(service, found)], moment) - 1 if found is not None else -1
         return index if index >= 0 else None
+
+    def parts(self, service: str, environment: str, moments: Times) -> list[tuple[str | None, int, int]]:
+        """(sha that ran, start, end) of the stretches of ``moments``, which are sorted; None before the first interval."""
+        intervals = self.of(service, environment)
+        starts = np.array([micros(row["started_at"]) for row in intervals], np.int64)
+        edges = [0, *np.searchsorted(moments, starts, side="left").tolist(), len(moments)]
+        shas = [None, *(row["sha"] for row in intervals)]
+        return [
+            (sha, start, end)
+            for sha, start, end in zip(shas, edges[:-1], edges[1:], strict=True)
+            if end > start
+        ]
 
     def at(self, service: str, environment: str, moment: datetime) -> Row | None:
         """The interval in force at ``moment``, or None before the first."""

@@ -9,9 +9,10 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import zstandard
@@ -20,6 +21,7 @@ from correlator import categories, fingerprint, histories, root_causes, tokens, 
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
+from correlator.traffic import Operation
 from schemas import tables
 from schemas.records import RepositoryPort
 from schemas.settings import Settings
@@ -111,6 +113,7 @@ class Correlator:
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)
             for table, rows in run.tables().items()
         }
+        self._store.execute("DROP TABLE hours_until")
         known = self._written_tables if store is self._store else {}
         with store.write_lock, store.transaction():
             written = {t.name: _put(store, t, inferred[t.name], known.get(t.name)) for t in INFERENCES}
@@ -150,7 +153,8 @@ class Correlator:
         with store.transaction():
             uncounted = store.row(sql("correlator", "uncounted_spans"), **asked)
             assert uncounted is not None
-            hours = store.rows(sql("correlator", "operation_hours"), **asked, **uncounted)
+            counted = sql("correlator", "operation_hours")
+            store.execute(f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", **asked, **uncounted)
         incident_events = store.rows(sql("correlator", "incident_events"), **asked)
         named = {
             e["trace_id"] for e in incident_events if e["trace_id"] and _TRACE_ID.fullmatch(e["trace_id"])
@@ -161,7 +165,7 @@ class Correlator:
             histories=self._read_histories(as_of),
             repositories=store.rows("SELECT * FROM repositories ORDER BY repository"),
             shapes=root_causes.read(working, until=as_of, named=named),
-            operation_hours=hours,
+            service_hours=store.rows(sql("correlator", "service_hours")),
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),
@@ -194,6 +198,23 @@ class _StoreReader:
                 if (row["repository"], row["sha"]) in changes:
                     found.setdefault(row["sha"], []).append(row)
         return found
+
+    def traffic(self, operations: Collection[Operation]) -> list[Row]:
+        if not operations:
+            return []
+        columns = [pa.array(column, pa.string()) for column in zip(*operations, strict=True)]
+        asked = pa.table(columns, names=["service", "environment", "operation"])
+        with self._store.registered("asked_operations", asked):
+            return self._store.rows(sql("correlator", "operation_traffic"))
+
+    def watched(self, asked: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+        if not asked:
+            return frozenset()
+        naive = [{key: _naive(value) for key, value in row.items()} for row in asked]
+        with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
+            return frozenset(
+                row["incident_id"] for row in self._store.rows(sql("correlator", "watched_incidents"))
+            )
 
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_services", trace_ids)
@@ -237,6 +258,10 @@ def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None) -> 
         return known
     store.replace_all(table, rows)
     return _Written(mark.digest(), store.digest(table))
+
+
+def _naive(value: Any) -> Any:
+    return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
 
 
 def _notes(store: Store, repository: str) -> dict[str, str]:

@@ -4,9 +4,8 @@ Order of trust: stated by the operator, `vcs.repository.url.full` of its spans, 
 events, and last where its stack frames resolve.
 """
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -109,34 +108,24 @@ def _by_frames(stacks: set[tuple[str, str | None]], known: Sequence[Row], port: 
     return fitting[0] if len(fitting) == 1 else None
 
 
-def is_watched(incident: Row, hours: Sequence[Row]) -> bool:
-    """True when the incident's service sent spans while it was open, so that a failure would have been seen.
+def watched_at(incident: Row, known: Mapping[str, Collection[str]]) -> list[dict[str, Any]]:
+    """Where and when spans prove that a failure would have been seen: rows of ``asked_incidents``.
 
     Spans of before and after prove nothing: a service that is down sends none, and its silence is no false alarm.
 
     Args:
-        hours: rows of ``operation_hours.sql``, in its order.
+        known: service -> environments that its spans named.
     """
-    service = incident["service"]
-    if not service:
-        return False
     opened_at: datetime = incident["opened_at"]
     until = max(incident["resolved_at"] or opened_at, opened_at + WATCH_MIN)
-    since_hour = opened_at.replace(minute=0, second=0, microsecond=0)
-    index = bisect_left(hours, service, key=lambda h: h["service"])
-    while index < len(hours) and hours[index]["service"] == service:
-        environment, operation = hours[index]["environment"], hours[index]["operation"]
-        if environments.is_same(incident["environment"], environment):
-            low = bisect_left(hours, (service, environment, operation, since_hour), lo=index, key=_hour_key)
-            high = bisect_right(hours, (service, environment, operation, until), lo=low, key=_hour_key)
-            # A row's spans may all lie before the alarm in its first hour, or behind the end in its last.
-            if any(h["last_seen_at"] >= opened_at and h["first_seen_at"] <= until for h in hours[low:high]):
-                return True
-        index = bisect_right(
-            hours, (service, environment, operation), lo=index, key=lambda h: _hour_key(h)[:3]
-        )
-    return False
-
-
-def _hour_key(row: Row) -> tuple[str, str, str, datetime]:
-    return row["service"], row["environment"], row["operation"], row["hour_at"]
+    return [
+        {
+            "incident_id": incident["incident_id"],
+            "service": incident["service"],
+            "environment": environment,
+            "opened_at": opened_at,
+            "until": until,
+        }
+        for environment in sorted(known.get(incident["service"], ()))
+        if environments.is_same(incident["environment"], environment)
+    ]

@@ -112,7 +112,7 @@ def interval(n: int, at: float, previous: int | None, service: str = "checkout",
 
 def requests(*counted: tuple[int, int, int]) -> Traffic:
     """(hour after T0, change whose revision ran, how many requests it answered in that hour)."""
-    return Traffic(tuple((hours(at), sha(n), count) for at, n, count in counted))
+    return Traffic((sha(n), np.array([micros(hours(at))]), np.array([count])) for at, n, count in counted)
 
 
 def around(**overrides: Any) -> Circumstances:

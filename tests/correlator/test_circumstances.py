@@ -76,30 +76,6 @@ def test_a_failure_that_goes_on_in_the_next_revision_was_not_ended_by_it() -> No
     assert around(failing, intervals=rows).ended_by is None
 
 
-def test_traffic_asks_each_revision_once() -> None:
-    asked: list[str | None] = []
-
-    def sha_of(service: str, text: str | None) -> str | None:
-        asked.append(text)
-        return sha(1)
-
-    rows = [
-        {
-            "service": "checkout",
-            "environment": "production",
-            "operation": "POST /orders",
-            "revision": "abc",
-            "hour_at": hours(n),
-            "first_seen_at": hours(n),
-            "span_count": 2,
-        }
-        for n in range(5)
-    ]
-    found = circumstances.traffic_by_operation(rows, sha_of=sha_of, timeline=Timeline([]))
-    assert asked == ["abc"]
-    assert found[("checkout", "production", "POST /orders")].count(sha=sha(1)) == 10
-
-
 def test_many_groups_on_a_long_mainline_take_seconds() -> None:
     changes = [change(n) for n in range(50_000)]
     line = mainlines.by_repository(changes)[REPOSITORY]

@@ -125,8 +125,9 @@ def test_sampling_is_known_of_a_service_whose_every_span_tells_it(store: Store) 
     )
     for _ in range(2):
         uncounted = store.row(sql("correlator", "uncounted_spans"), until=NOW) or {}
-        found = store.rows(sql("correlator", "operation_hours"), until=NOW, **uncounted)
-        assert weighed_services(found) == {"a"}
+        counted = sql("correlator", "operation_hours")
+        store.execute(f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", until=NOW, **uncounted)
+        assert weighed_services(store.rows(sql("correlator", "service_hours"))) == {"a"}
         fold(store)
 
 

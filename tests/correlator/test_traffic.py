@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
-from evidence_builders import requests
+from evidence_builders import interval, requests
 from failure_builders import hours, sha
 from hypothesis import given
 from hypothesis import strategies as st
 
-from correlator.traffic import Traffic, hour
+from correlator.occurrences import micros
+from correlator.revisions import Timeline
+from correlator.traffic import Traffic, hour, of_operations
 
 HOURS = st.lists(st.tuples(st.integers(0, 48), st.integers(1, 3), st.integers(0, 1000)), max_size=20)
 
@@ -40,3 +42,23 @@ def test_any_moment_parts_traffic_without_loss(ran: list[tuple[int, int, int]], 
     counted = requests(*ran)
     assert counted.count(until=hours(at)) + counted.count(since=hours(at)) == counted.count()
     assert sum(counted.count(sha=sha(n)) for n in (1, 2, 3)) == counted.count()
+
+
+def test_hours_of_an_unknown_revision_are_told_apart_by_what_ran() -> None:
+    timeline = Timeline([interval(1, 0, None), interval(3, 9, 1)])
+    row = {
+        "service": "checkout",
+        "environment": "production",
+        "operation": "POST /orders",
+        "revision": "no such commit",
+        "hours": [micros(hours(at)) for at in (-1, 8, 9, 10)],
+        "first_seen": [micros(hours(at)) for at in (-0.5, 8.5, 9.5, 10.5)],
+        "requests": [1, 10, 100, 1000],
+    }
+    stated = {**row, "revision": "abc", "requests": [5, 5, 5, 5]}
+    names = {"abc": sha(7)}
+    found = of_operations([row, stated], sha_of=lambda _, text: names.get(text or ""), timeline=timeline)
+    (ran,) = found.values()
+    assert [ran.count(sha=sha(n)) for n in (1, 3, 7)] == [10, 1100, 20]
+    assert ran.count() == 1131
+    assert ran.count(until=hours(0)) == 6
