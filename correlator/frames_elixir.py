@@ -26,6 +26,13 @@ _ERLANG = re.compile(
     r"\{(?P<module>'?[\w.@]{1,200}'?),(?P<name>'?[\w@/<>-]{1,200}'?),(?P<arity>\d{1,3}|\[.{0,500}?\]),\[(?:\{file,\"(?P<file>[^\"]{1,500})\"\},\{line,(?P<line>\d{1,9})\})?"
 )
 
+# `  in function  shop_cart:total/1 (src/shop_cart.erl, line 12)`, `  in call from ...`, as erl_error prints them
+_ERL_ERROR = re.compile(
+    r"in (?:function|call from) {1,4}(?P<module>'?[\w.@]{1,200}'?):(?P<name>'?[\w@/<>-]{1,200}?'?)/(?P<arity>\d{1,3})"
+    r" \((?P<file>[^(),\n]{1,500}), line (?P<line>\d{1,9})\)"
+)
+_ERL_HEADER = re.compile(r"(?:\*\* )?exception (?P<class>error|exit|throw): (?P<message>[^\n]{0,4000})")
+
 RUNTIME_APPS = frozenset(
     [
         "elixir",
@@ -157,13 +164,16 @@ def _link(block: _Block, index: int) -> ExceptionLink:
 
 
 def _erlang(text: str) -> ParsedStack | None:
-    """``[{m,f,1,[{file,"x.erl"},{line,2}]}, ...]`` of an Erlang crash report."""
+    """A stack as Erlang prints it: ``erl_error``'s lines, or the terms ``{m,f,1,[{file,"x.erl"},{line,2}]}``."""
+    matches = [match for pattern in (_ERL_ERROR, _ERLANG) for match in pattern.finditer(text)]
     frames = []
-    for match in _ERLANG.finditer(text):
-        if match["file"] is None:
-            continue
-        name = f":{match['module']}.{match['name']}/{match['arity']}".replace("'", "")
-        frames.append(Frame(match["file"], name, int(match["line"]), in_app=guess_in_app(match["file"])))
+    for match in matches:
+        if match["file"] is not None:
+            name = f":{match['module']}.{match['name']}/{match['arity']}".replace("'", "")
+            in_app = guess_in_app(match["file"])
+            frames.append(Frame(match["file"], name, int(match["line"]), in_app=in_app))
     if not frames:
         return None
-    return ParsedStack("elixir", (ExceptionLink("", "", tuple(frames)),))
+    header = _ERL_HEADER.search(text)
+    type_, message = (header["class"], header["message"].strip()) if header else ("", "")
+    return ParsedStack("elixir", (ExceptionLink(type_, message[:MESSAGE_CHARS_MAX], tuple(frames)),))

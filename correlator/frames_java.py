@@ -27,7 +27,7 @@ _HEADER = re.compile(
 _MORE = re.compile(r"\.\.\. \d{1,6} (?:more|common frames omitted)\Z")
 
 _LIBRARY_PREFIXES = (
-    "java.", "javax.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy.", "android.",
+    "java.", "javax.", "_COROUTINE.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy.", "android.",
     "androidx.", "dalvik.", "com.android.internal.", "libcore.", "clojure.", "akka.", "org.springframework.",
     "org.apache.catalina.", "org.apache.coyote.", "org.apache.tomcat.", "org.hibernate.", "org.junit.", "junit.",
     "io.netty.", "reactor.", "io.reactivex.", "com.zaxxer.", "org.eclipse.jetty.", "org.mortbay.", "io.undertow.",

@@ -66,3 +66,18 @@ def test_applications_of_the_runtime_are_foreign_and_others_are_open() -> None:
     )
     assert stack is not None
     assert [frame.in_app for frame in stack.outermost.frames] == [False, None, True]
+
+
+def test_erlangs_own_lines_are_read() -> None:
+    stack = parse(
+        "** exception error: no function clause matching lists:map(x,y) (lists.erl, line 1239)\n"
+        "     in function  lists:map/2 (lists.erl, line 1239)\n        called as lists:map(x,y)\n"
+        "     in call from shop_cart:total/1 (src/shop_cart.erl, line 12)"
+    )
+    assert stack is not None
+    link = stack.outermost
+    assert link.type == "error"
+    assert [(f.file, f.function, f.line) for f in link.frames] == [
+        ("lists.erl", ":lists.map/2", 1239),
+        ("src/shop_cart.erl", ":shop_cart.total/1", 12),
+    ]
