@@ -111,7 +111,7 @@ def prepare(text: str) -> tuple[str, bool]:
         head, tail = text[:half], text[-half:]
         # Whole lines only: half a frame is not a frame.
         text = head[: head.rfind("\n") + 1 or half] + tail[tail.find("\n") + 1 :]
-    if text[:1] == '"' and text.rstrip()[-1:] == '"' and "\\n" in text:
+    if text[:1] == '"' and text.rstrip()[-1:] == '"':
         try:
             unquoted = json.loads(text)
         except ValueError:
@@ -124,8 +124,23 @@ def prepare(text: str) -> tuple[str, bool]:
         text = _ANSI.sub("", text)
     if _LOGCAT.match(text):
         text = _LOGCAT.sub("", text)
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").strip("\n").split("\n")
     if len(lines) > LINES_MAX:
         is_cut = True
         lines = lines[: LINES_MAX // 2] + lines[-(LINES_MAX // 2) :]
-    return "\n".join(line[:LINE_CHARS_MAX] for line in lines), is_cut
+    margin = _margin(lines)
+    return "\n".join(line[margin : margin + LINE_CHARS_MAX] for line in lines), is_cut
+
+
+def _margin(lines: list[str]) -> int:
+    """Columns of blanks that every line begins with: a stack quoted in a message or a log is moved as a whole."""
+    margin = ""
+    for index, line in enumerate(line for line in lines if line.strip()):
+        blanks = line[: len(line) - len(line.lstrip(" \t"))]
+        if not index:
+            margin = blanks
+        while not blanks.startswith(margin):
+            margin = margin[:-1]
+        if not margin:
+            break
+    return len(margin)

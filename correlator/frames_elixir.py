@@ -108,6 +108,7 @@ def parse(text: str) -> ParsedStack | None:
     # Blocks that are open, outermost first: the exception of an exit is printed inside the exit's.
     opened = [block]
     is_over = False
+    is_headless = "** (" not in text  # `Exception.format_stacktrace` alone
     for line in text.split("\n"):
         indent = len(line) - len(line.lstrip())
         header = _HEADER.match(line) if "** (" in line else None
@@ -125,7 +126,7 @@ def parse(text: str) -> ParsedStack | None:
                 opened.append(found)
             block = found
             continue
-        frame = _frame(line)
+        frame = _frame(line, is_headless=is_headless)
         if frame is not None and not is_over:
             while len(opened) > 1 and indent <= opened[-1].indent:
                 opened.pop()
@@ -139,7 +140,7 @@ def parse(text: str) -> ParsedStack | None:
     return ParsedStack("elixir", tuple(_link(found, index) for index, found in enumerate(blocks)))
 
 
-def _frame(line: str) -> Frame | None:
+def _frame(line: str, *, is_headless: bool) -> Frame | None:
     """``(app 1.0) lib/x.ex:12: M.f/1`` -> frame; None for any other line."""
     body = line.strip()
     match = _PLACED.match(body)
@@ -147,7 +148,7 @@ def _frame(line: str) -> Frame | None:
         file, app = match["file"], match["app"]
         in_app = guess_in_app(file) if app is None else False if app in RUNTIME_APPS else None
         return Frame(file, match["function"], int(match["line"]), module=app, in_app=in_app)
-    if line[:1] != " ":
+    if line[:1] != " " and not is_headless:
         return None  # Prose that names a function; a frame is indented.
     match = _UNPLACED.match(body)
     if match is None:

@@ -18,6 +18,9 @@ MESSAGE_CHARS_MAX = 8192
 _PLACE = re.compile(
     r"\s+(?P<file>\S.{0,1000}?\.(?:go|s|c|h|cc|cpp|y)):(?P<line>\d{1,9})(?: \+0x[0-9a-f]{1,16})?(?: fp=.{0,200})?\s*\Z"
 )
+_FLAT_PLACE = re.compile(
+    r"(?P<file>\S.{0,1000}?\.(?:go|s|c|h|cc|cpp|y)):(?P<line>\d{1,9})(?: \+0x[0-9a-f]{1,16})?(?: fp=.{0,200})?\s*\Z"
+)
 _GOROUTINE = re.compile(r"goroutine \d+ (?:gp=\S+ m=.{0,100} )?\[[^\]]{0,200}\]:\s*\Z")
 _PANIC = re.compile(r"(?:.{0,200}?\b)?(panic|fatal error)(?: serving \S{1,200})?: (.*)\Z")
 _CREATED = re.compile(r" in goroutine \d+\Z")
@@ -62,7 +65,7 @@ def parse(text: str) -> ParsedStack | None:
             blocks[-1].frames.clear()
             index += 1
             continue
-        place = _PLACE.match(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
+        place = _place(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
         if place is not None and (not line[:1].isspace() or _opens_indented(line, lines[index + 1])):
             blocks[-1].frames.append(_frame(line.strip(), place))
             index += 2
@@ -95,6 +98,11 @@ def parse(text: str) -> ParsedStack | None:
     links = [_link(block) for block in (blocks if is_wrapper_first else blocks[::-1])]
     chain = [links[0], *(ExceptionLink(x.type, x.message, x.frames, "cause") for x in links[1:])]
     return ParsedStack("go", tuple(chain), is_truncated)
+
+
+def _place(line: str) -> re.Match[str] | None:
+    """The line below a function; where indentation was lost, by the path that it begins with."""
+    return _PLACE.match(line) or (_FLAT_PLACE.match(line) if line[:1] in "/._" or line[1:2] == ":" else None)
 
 
 def _opens_indented(line: str, place: str) -> bool:

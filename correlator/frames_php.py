@@ -65,6 +65,8 @@ def parse(text: str) -> ParsedStack | None:
         block = blocks[-1]
         entry = _entry(line)
         if entry is not None:
+            if block.entries and line.lstrip().startswith("#0 "):
+                break  # The next trace of a log.
             block.entries.append(entry)
         elif match := _THROWN.match(line):
             block.thrown = match["file"], int(match["line"])

@@ -196,6 +196,7 @@ def _link(block: _Block) -> ExceptionLink:
 def _header(line: str) -> tuple[str, str]:
     """``Type: message`` or ``Type`` -> both parts; a line of another shape is a message without a type."""
     name, colon, message = line.partition(":")
+    name = name if colon else name.rstrip()
     if _TYPE.match(name):
         return name, message.removeprefix(" ")
     return ("", line) if colon or line else ("", "")

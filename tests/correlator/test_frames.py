@@ -42,6 +42,16 @@ def test_an_absent_unknown_or_wrong_language_changes_nothing(path: Path) -> None
         assert frames.parse(text, language) == expected, language
 
 
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_a_stack_that_was_moved_quoted_or_printed_elsewhere_is_the_same(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    expected = frames.parse(text, path.parent.name)
+    moved = "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+    copies = [moved, text.replace("\n", "\r\n"), "\n\n" + text]
+    for copy in copies if text.startswith('"') else [*copies, json.dumps(text)]:
+        assert frames.parse(copy, path.parent.name) == expected
+
+
 def test_a_wrong_language_gives_the_right_frames() -> None:
     text = (GOLDEN / "javascript" / "an_alias_of_a_method.txt").read_text(encoding="utf-8")
     assert frames.parse(text, "python") == frames.parse(text, "nodejs")
