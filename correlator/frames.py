@@ -111,9 +111,10 @@ def prepare(text: str) -> tuple[str, bool]:
         head, tail = text[:half], text[-half:]
         # Whole lines only: half a frame is not a frame.
         text = head[: head.rfind("\n") + 1 or half] + tail[tail.find("\n") + 1 :]
-    if text[:1] == '"' and text.rstrip()[-1:] == '"':
+    bare = text.strip()
+    if bare[:1] == '"' and bare[-1:] == '"':
         try:
-            unquoted = json.loads(text)
+            unquoted = json.loads(bare)
         except ValueError:
             unquoted = None
         if isinstance(unquoted, str):
