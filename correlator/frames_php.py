@@ -32,13 +32,10 @@ _LOG = re.compile(
 )
 _HEADER = re.compile(rf"(?P<type>{_TYPE})(?:: ?(?P<message>.*)|(?P<bare>(?= in |\Z)))", re.DOTALL)
 _OLD = re.compile(rf"exception '(?P<type>{_TYPE})'(?: with message '(?P<message>.*)')?\Z", re.DOTALL)
-_OBJECT = re.compile(
-    rf"\[object\] \((?P<type>{_TYPE})\(code: [^)]{{1,20}}\): (?P<message>.*) at (?P<file>\S[^:]{{0,1000}}):(?P<line>\d{{1,9}})\)?",
-    re.DOTALL,
-)
-_SYMFONY = re.compile(
-    rf'Uncaught PHP Exception (?P<type>{_TYPE}): "(?P<message>.*?)" at (?P<file>.{{1,1000}}?) line (?P<line>\d{{1,9}})'
-)
+_OBJECT = re.compile(rf"\[object\] \((?P<type>{_TYPE})\(code: [^)]{{1,20}}\): ")
+_OBJECT_PLACE = re.compile(r"(?P<file>\S[^:]{0,1000}):(?P<line>\d{1,9})\)?")
+_SYMFONY = re.compile(rf'Uncaught PHP Exception (?P<type>{_TYPE}): "')
+_SYMFONY_PLACE = re.compile(r"(?P<file>\S[^\n]{0,1000}?) line (?P<line>\d{1,9})\b")
 
 
 @dataclass(slots=True)
@@ -139,11 +136,17 @@ def _read_header(text: str) -> tuple[str, str, tuple[str, int] | None]:
     """Type, message and the place of the throw."""
     logged = _OBJECT.search(text)
     if logged:
-        file, type_ = logged["file"].replace("\\\\", "\\"), logged["type"].replace("\\\\", "\\")
-        return type_, logged["message"], (file, int(logged["line"]))
+        message, _, place = text[logged.end() :].rpartition(" at ")
+        where = _OBJECT_PLACE.match(place)
+        if where:
+            file, type_ = where["file"].replace("\\\\", "\\"), logged["type"].replace("\\\\", "\\")
+            return type_, message, (file, int(where["line"]))
     symfony = _SYMFONY.search(text)
     if symfony:
-        return symfony["type"], symfony["message"], (symfony["file"], int(symfony["line"]))
+        message, _, place = text[symfony.end() :].partition('" at ')
+        where = _SYMFONY_PLACE.match(place)
+        if where:
+            return symfony["type"], message, (where["file"], int(where["line"]))
     prefix = _LOG.match(text)
     level = prefix["level"] if prefix else None
     body = text[prefix.end() :] if prefix else text

@@ -13,10 +13,10 @@ from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
 CAUSES_MAX = 32
+MESSAGE_LINES_MAX = 50
 
 _LOCATION = r"(?P<file>[^\s:'](?:[^:]|:(?!\d)){0,1000}):(?P<line>\d{1,9})(?::(?P<column>\d{1,9}))?"
 _PANIC = re.compile(r"(?:.{0,300}?\b)?panicked at (?P<rest>.*)\Z")
-_OLD = re.compile(rf"'(?P<message>.*)', {_LOCATION}\s*\Z")
 _NEW = re.compile(rf"{_LOCATION}:?\s*\Z")
 _NUMBERED = re.compile(
     r"\s{0,10}(?P<number>\d{1,5}):\s{1,8}(?:0x[0-9a-f]{1,16} - )?(?P<function>\S.{0,3000})\Z"
@@ -57,11 +57,12 @@ def _said(rest: str, below: list[str]) -> tuple[str, Frame | None]:
     """The message's first line and the place of the panic."""
     if rest.startswith("'"):
         # The message may hold lines of its own before the quote that ends it.
-        for count in range(min(len(below), 50) + 1):
-            match = _OLD.match("\n".join([rest, *below[:count]]).replace("\n", "\x00"))
+        for index, line in enumerate([rest[1:], *below[:MESSAGE_LINES_MAX]]):
+            said, quote, place = line.rpartition("', ")
+            match = _NEW.match(place) if quote else None
             if match:
-                return match["message"].partition("\x00")[0], _placed(match)
-        return rest.removeprefix("'").partition("\n")[0], None
+                return rest[1:] if index else said, _placed(match)
+        return rest[1:], None
     match = _NEW.match(rest)
     if match:
         first = (
