@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import zstandard
 from repository_builder import RepositoryBuilder
+from rest_client import rest
 from typer.testing import CliRunner
 
 from api import evaluate, explain
@@ -17,6 +18,8 @@ from api.installation import Installation
 from schemas import tables
 from schemas.errors import MalformedInput
 from schemas.settings import Settings
+from schemas.store import Store
+from schemas.vocabulary import TokenScope
 
 PYTHON = 'Traceback (most recent call last):\n  File "/srv/a.py", line 3, in f\n    g()\nKeyError: 1'
 GO = "panic: x\n\ngoroutine 1 [running]:\nmain.f(0x1)\n\t/srv/a.go:3 +0x1d"
@@ -159,3 +162,12 @@ def test_a_frame_without_a_service_is_refused(installation: Installation) -> Non
 def test_a_service_that_nobody_knows_has_no_path(installation: Installation) -> None:
     found = installation.explain_frame({"service": "none", "file": "/app/app.py", "line": 1})
     assert (found["repository"], found["path"]) == (None, None)
+
+
+def test_a_running_server_answers_the_same(installation: Installation) -> None:
+    port = rest(installation.store, operations=installation)
+    asked = {"service": "cart", "file": "/app/app.py", "line": 1}
+    found = port.post("/v1/code/frame", TokenScope.READ, json=asked).json()
+    assert found == installation.explain_frame(asked)
+    assert port.post("/v1/code/frame", TokenScope.READ, json={"file": "a.py"}).status_code == 422
+    assert rest(Store.open()).post("/v1/code/frame", TokenScope.READ, json=asked).status_code == 501
