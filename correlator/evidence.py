@@ -11,7 +11,7 @@ from correlator.candidates import Listed
 from correlator.evidence_in_code import of_code
 from correlator.evidence_in_time import Circumstances, no_change_prior, of_no_change, of_time
 from correlator.failure_groups import FailureGroup
-from correlator.tokens import TokenRarity
+from correlator.tokens import Vocabulary
 from correlator.weights import Weights
 from schemas.records import Suspect
 
@@ -25,6 +25,7 @@ def weigh(
     *,
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     hunks: Mapping[str, Sequence[Row]],
+    vocabulary: Vocabulary,
     weights: Weights,
 ) -> list[Suspect]:
     """Suspects of one group from all of its evidence.
@@ -32,13 +33,9 @@ def weigh(
     Args:
         paths_of: (repository, change sha) -> paths it touches.
         hunks: change sha -> rows of ``hunks``.
+        vocabulary: of ``hunks``.
     """
-    rarity = TokenRarity(
-        {
-            c.change["sha"]: frozenset(t for h in hunks.get(c.change["sha"], ()) for t in h["tokens"])
-            for c in candidates
-        }
-    )
+    rarity = vocabulary.rarity(c.change["sha"] for c in candidates)
     weighed = [
         suspects.CandidateChange(
             c.change["sha"],

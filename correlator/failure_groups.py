@@ -128,6 +128,7 @@ class Assembler:
         self._groupings = groupings or Groupings()
         self._originals = originals or OriginalFrames()
         self._mappers: dict[tuple[object, ...], Mapper] = {}
+        self._blamed: dict[tuple[str | None, str | None, str | None, int | None], str] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
@@ -145,7 +146,27 @@ class Assembler:
             group_id = _group_id(found.fingerprint, cause["service"], cause["environment"])
             members[group_id].append(located)
             results[group_id].append(found)
-        return [self._group(group_id, results[group_id], members[group_id]) for group_id in sorted(members)]
+        ordered = {
+            group_id: sorted(
+                found, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
+            )
+            for group_id, found in members.items()
+        }
+        self._blame(found[0] for found in ordered.values())
+        return [self._group(group_id, results[group_id], ordered[group_id]) for group_id in sorted(ordered)]
+
+    def _blame(self, shown: Iterable[_Located]) -> None:
+        """Ask who wrote the lines of all frames, each file once."""
+        lines: dict[tuple[RepositoryName, CommitSha, str], set[int]] = defaultdict(set)
+        for located in shown:
+            repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
+            for frame, path, how in located.frames:
+                # The line of what a compiler wrote is no line of its source.
+                if repository and located.sha and path and frame.line and how != TRANSPILED:
+                    lines[(repository, located.sha, path)].add(frame.line)
+        for repository, sha, path in sorted(lines):
+            answer = self._port.blame(repository, sha, path, tuple(sorted(lines[(repository, sha, path)])))
+            self._blamed.update({(repository, sha, path, line): found.sha for line, found in answer.items()})
 
     # --- one shape ------------------------------------------------------------------------------------
 
@@ -220,11 +241,8 @@ class Assembler:
     # --- one group ----------------------------------------------------------------------------------
 
     def _group(
-        self, group_id: str, found: Sequence[fingerprint.FingerprintResult], located: Sequence[_Located]
+        self, group_id: str, found: Sequence[fingerprint.FingerprintResult], ordered: Sequence[_Located]
     ) -> FailureGroup:
-        ordered = sorted(
-            located, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
-        )
         first = ordered[0]
         cause = first.cause
         facts = self._facts(first)
@@ -290,19 +308,10 @@ class Assembler:
     def _frames(
         self, group_id: str, repository: RepositoryName | None, first: _Located
     ) -> list[dict[str, Any]]:
-        lines: dict[str, set[int]] = defaultdict(set)
-        for frame, path, how in first.frames:
-            # The line of what a compiler wrote is no line of its source.
-            if path and frame.line and how != TRANSPILED:
-                lines[path].add(frame.line)
-        blamed: dict[tuple[str, int], str] = {}
-        if repository and first.sha:
-            for path in sorted(lines):
-                answer = self._port.blame(repository, first.sha, path, tuple(sorted(lines[path])))
-                blamed.update({(path, line): found.sha for line, found in answer.items()})
         rows = []
         for position, (frame, path, how) in enumerate(first.frames):
-            sha = blamed.get((path or "", frame.line or 0)) if how != TRANSPILED else None
+            blamed = self._blamed.get((repository, first.sha, path, frame.line))
+            sha = blamed if how != TRANSPILED else None
             is_ours = path is not None and kind_of(path) is not PathKind.VENDORED
             rows.append(
                 {

@@ -27,6 +27,7 @@ from correlator import (
     revisions,
     rework,
     services,
+    tokens,
     traces,
     traffic,
     unlinked,
@@ -326,6 +327,7 @@ class Inference:
             for g in self._groups
         }
         hunks = self._reader.hunks(_changes_of(listed.values()))
+        vocabulary = tokens.Vocabulary(hunks)
         return {
             g.row["group_id"]: evidence.weigh(
                 g,
@@ -333,6 +335,7 @@ class Inference:
                 self._around[g.row["group_id"]],
                 paths_of=self._paths_of,
                 hunks=hunks,
+                vocabulary=vocabulary,
                 weights=self._weights,
             )
             for g in self._groups

@@ -6,11 +6,12 @@ Pure. The word lists stand in ``words.toml``.
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from math import log
+from typing import Any
 
 from correlator.failure_groups import FailureGroup
 from schemas.vocabulary import FailureCategory
@@ -58,14 +59,14 @@ def matter_of(category: FailureCategory) -> frozenset[str]:
 class TokenRarity:
     """How rare a token is among the candidates of one failure: only rare ones tell candidates apart."""
 
-    def __init__(self, tokens_of: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        tokens_of: Mapping[str, frozenset[str]],
+        parts_of_tokens: Callable[[frozenset[str]], frozenset[str]] = parts_of,
+    ) -> None:
         self._tokens_of = tokens_of
         self._frequency = Counter(token for tokens in tokens_of.values() for token in tokens)
-        parts = (
-            {part.lower() for token in tokens for part in _PART.findall(token)}
-            for tokens in tokens_of.values()
-        )
-        self._parts = Counter(part for found in parts for part in found)
+        self._parts = Counter(part for tokens in tokens_of.values() for part in parts_of_tokens(tokens))
 
     def part_weight(self, part: str) -> float:
         """The same for a lower-case part of an identifier; a part that only a path holds counts as rare."""
@@ -78,6 +79,26 @@ class TokenRarity:
         if count == 0 or (total > 3 and count * 2 > total):
             return 0.0
         return log((total + 1) / (count + 0.5))
+
+
+class Vocabulary:
+    """Tokens of changes, taken apart once for all the failures whose candidates they are."""
+
+    def __init__(self, hunks: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """``hunks``: change sha -> rows of ``hunks``."""
+        self._tokens_of = {
+            sha: frozenset(t for h in rows for t in h["tokens"]) for sha, rows in hunks.items()
+        }
+        self._parts = lru_cache(maxsize=None)(parts_of)
+        self._rarities: dict[frozenset[str], TokenRarity] = {}
+
+    def rarity(self, shas: Iterable[str]) -> TokenRarity:
+        """How rare a token is among these changes."""
+        among = frozenset(shas)
+        if among not in self._rarities:
+            tokens_of = {sha: self._tokens_of.get(sha, frozenset()) for sha in among}
+            self._rarities[among] = TokenRarity(tokens_of, self._parts)
+        return self._rarities[among]
 
 
 def words_of(texts: Iterable[str]) -> frozenset[str]:

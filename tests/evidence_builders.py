@@ -17,6 +17,7 @@ from correlator.evidence_in_time import Circumstances
 from correlator.failure_groups import FailureGroup
 from correlator.occurrences import micros
 from correlator.shapes import Shape
+from correlator.tokens import Vocabulary
 from correlator.traffic import Traffic
 from schemas.records import BlamedLine, CommitSha, FailureFacts, RepositoryName, Suspect, SuspectEvidence
 from schemas.vocabulary import Candidate, EvidenceKind
@@ -137,12 +138,14 @@ def weighed(
     hunks: Mapping[int, Sequence[Row]] | None = None,
 ) -> list[Suspect]:
     """``evidence.weigh`` with paths and hunks by the position of their change."""
+    hunks_of = {sha(n): rows for n, rows in (hunks or {}).items()}
     return evidence.weigh(
         failure,
         candidates,
         circumstances or around(),
         paths_of={(REPOSITORY, sha(n)): paths for n, paths in (touched or {}).items()},
-        hunks={sha(n): rows for n, rows in (hunks or {}).items()},
+        hunks=hunks_of,
+        vocabulary=Vocabulary(hunks_of),
         weights=RULED,
     )
 
