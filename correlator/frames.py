@@ -72,6 +72,7 @@ _LOGCAT = re.compile(
     r"^(?:\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} {1,4}\d{1,7} {1,4}\d{1,7} )?[VDIWEF][ /]\w{1,60} {0,8}(?:\( {0,6}\d{1,7}\))?: ",
     re.MULTILINE,
 )
+_SBT = re.compile(r"^\[error\] ?", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]{0,16}m")
 
 
@@ -123,6 +124,8 @@ def prepare(text: str) -> tuple[str, bool]:
         text = text.replace("\\r", "").replace("\\n", "\n").replace("\\t", "\t")
     if "\x1b" in text:
         text = _ANSI.sub("", text)
+    if text.startswith("[error] "):
+        text = _SBT.sub("", text)
     if _LOGCAT.match(text):
         text = _LOGCAT.sub("", text)
     lines = text.replace("\r\n", "\n").strip("\n").split("\n")

@@ -21,8 +21,13 @@ _FRAME = re.compile(
     r"(?P<file>[^\s:](?:[^:]|:(?!\d)){0,1000}):(?P<line>\d{1,9})(?P<in>:in [`'](?P<function>[^`']{1,500})')?"
     r"(?P<rest>: .*|:)?\Z"
 )
+# JRuby: `total at lib/cart.rb:12`, `each at org/jruby/RubyArray.java:1820`; the empty groups are those of the other form.
+_JRUBY = re.compile(
+    r"(?P<function>block in \S{1,200}|[^\s:]{1,200}) at (?P<file>[^\s:]{1,1000}):(?P<line>\d{1,9})"
+    r"(?P<from>)(?P<gem>)(?P<in>)(?P<rest>)\Z"
+)
 _RUBY_FILE = re.compile(
-    r".*\.(?:rb|erb|rake|ru|haml|slim|jbuilder|tt|builder|gemspec)\Z|\(\w+\)\Z|-e\Z|<internal:[\w/-]{1,60}>\Z"
+    r".*\.(?:rb|erb|rake|ru|haml|slim|jbuilder|tt|builder|gemspec|java)\Z|\(\w+\)\Z|-e\Z|<internal:[\w/-]{1,60}>\Z"
 )
 _CLASS = r"[A-Z]\w{0,200}(?:::[A-Z]\w{0,200}){0,20}"
 _COLON = re.compile(rf"(?P<type>{_CLASS})(?::(?: (?P<message>.*)|())|)\Z")  # `KeyError: text`, `StockError`
@@ -47,7 +52,7 @@ class _Block:
 
 def parse(text: str) -> ParsedStack | None:
     """The exceptions of a Ruby backtrace, or None when no frame is found."""
-    if ":" not in text or ("'" not in text and ".rb:" not in text and "from " not in text):
+    if ":" not in text or not any(sign in text for sign in ("'", ".rb:", "from ", "jruby/")):
         return None
     lines = text.split("\n")
     is_bottom_first = BOTTOM_FIRST in text and 'File "' not in text
@@ -104,7 +109,11 @@ def _bottom_first(lines: list[str]) -> list[_Block]:
 
 
 def _match(line: str) -> re.Match[str] | None:
-    match = _FRAME.match(line.strip())
+    body = line.strip()
+    jruby = _JRUBY.match(body) if " at " in body else None
+    if jruby is not None and _RUBY_FILE.match(jruby["file"]):
+        return jruby
+    match = _FRAME.match(body)
     if match is None or match["in"]:
         return match
     # Without a method: `from x.rb:12`, `lib/x.rb:12`; `x.rb:12: syntax error` heads, a warning does not.
@@ -117,7 +126,7 @@ def _frame(match: re.Match[str]) -> Frame:
     file = match["file"]
     is_foreign = bool(match["gem"]) or file.endswith(".java")
     in_app = False if is_foreign else None if file.startswith(("(", "-e")) else guess_in_app(file)
-    return Frame(file, match["function"], int(match["line"]), module=match["gem"], in_app=in_app)
+    return Frame(file, match["function"], int(match["line"]), module=match["gem"] or None, in_app=in_app)
 
 
 def _opens(line: str) -> bool:
@@ -149,7 +158,13 @@ def _headed(lines: list[str]) -> tuple[str, str]:
 def _unheaded(lines: list[str]) -> tuple[str, str]:
     """The header above the frames; what a log printed before it is left out."""
     bare = [_LOGGED.sub("", line, count=1).rstrip() for line in lines]
-    matches = [(i, m) for i, line in enumerate(bare) if (m := _COLON.match(line) or _BRACKETS.match(line))]
+    matches = [
+        (i, m)
+        for i, line in enumerate(bare)
+        if (m := _COLON.match(line.strip()) or _BRACKETS.match(line.strip()))
+    ]
+    # Minitest writes `Error:` and the test's name above the header, RSpec `Failure/Error: code`.
+    matches = [pair for pair in matches if pair[1]["type"] not in ("Error", "Failure")] or matches
     if not matches:
         return "", "\n".join(bare).strip()
     index, match = next((pair for pair in matches if _NAMED_ERROR.search(pair[1]["type"])), matches[0])
@@ -159,6 +174,8 @@ def _unheaded(lines: list[str]) -> tuple[str, str]:
         text = "\n".join([said, *rest])
         # `):` closes; what stands between it and the frames is the template's source, which Rails shows.
         return match["type"], text.partition("):")[0] if "):" in text else text.rstrip().removesuffix(")")
+    if not said and rest:
+        return match["type"], "\n".join(line.strip() for line in rest)  # RSpec
     return match["type"], "\n".join([said, *rest])
 
 

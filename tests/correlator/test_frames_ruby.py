@@ -23,6 +23,8 @@ from correlator.frames_ruby import parse
             "# ./spec/cart_spec.rb:9:in `block (3 levels) in <top (required)>'",
             ("./spec/cart_spec.rb", "block (3 levels) in <top (required)>", 9),
         ),
+        ("total at lib/cart.rb:12", ("lib/cart.rb", "total", 12)),
+        ("each at org/jruby/RubyArray.java:1820", ("org/jruby/RubyArray.java", "each", 1820)),
         ("org/jruby/RubyArray.java:1988:in `each'", ("org/jruby/RubyArray.java", "each", 1988)),
     ],
 )
@@ -42,6 +44,8 @@ def test_a_line_is_a_frame(line: str, expected: tuple[str, str | None, int]) -> 
         ("E, [2024-01-02T03:04:05.678 #12] ERROR -- : KeyError: no price", ("KeyError", "no price")),
         ("[8f2c1a90] ArgumentError (no price):", ("ArgumentError", "no price")),
         ("RuntimeError: two\nlines", ("RuntimeError", "two\nlines")),
+        ("Error:\nCartTest#test_total:\nNoMethodError: no price", ("NoMethodError", "no price")),
+        ("Failure/Error: cart.total\n\n     NoMethodError:\n       no price", ("NoMethodError", "no price")),
     ],
 )
 def test_a_header_has_type_and_message(header: str, expected: tuple[str, str]) -> None:
