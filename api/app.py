@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from api import auth, middleware, problems
 from api.routes import (
     changes,
+    code,
     failures,
     health,
     incidents,
@@ -27,6 +28,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     changes.router,
     incidents.router,
     failures.router,
+    code.router,
     metrics.router,
     intake.router,
     operations.router,
@@ -54,7 +56,7 @@ def build(
 
     Args:
         store: open; its lifetime is the caller's.
-        settings: ``intake_bytes_max`` bounds every request body here.
+        settings: ``intake_bytes_max`` bounds every request body here but ``source_map_bytes_max`` that of a source map.
         intake: the collector's door.
         login: codes and sessions of browsers; shared with whoever prints the first link.
         operations: what ``/v1/operations`` does, and how to answer as of the past; None: 501, and ``as_of``
@@ -86,7 +88,11 @@ def build(
     app.state.status = status_of
     app.state.metric_cache = metrics.DataCache()
     problems.install(app)
-    app.add_middleware(middleware.BodyLimit, bytes_max=settings.intake_bytes_max)
+    app.add_middleware(
+        middleware.BodyLimit,
+        bytes_max=settings.intake_bytes_max,
+        by_path={code.SOURCE_MAPS: settings.source_map_bytes_max},
+    )
     app.add_middleware(middleware.Envelope)
     pages = [pages_router] if isinstance(pages_router, APIRouter) else pages_router or ()
     for router in (*ROUTERS, *pages):

@@ -38,9 +38,13 @@ cli = _group("What did our changes do after they were merged?")
 repo = _group("Repositories that we mirror.")
 service = _group("Where the code of each service lives.")
 token = _group("Bearer tokens.")
+explain = _group("What is made of one thing and why; JSON lines in, JSON lines out.")
+evaluate = _group("How well the rules do on labelled data.")
 cli.add_typer(repo, name="repo")
 cli.add_typer(service, name="service")
 cli.add_typer(token, name="token")
+cli.add_typer(explain, name="explain")
+cli.add_typer(evaluate, name="evaluate")
 
 PIPED_WIDTH = 200
 """Columns of a table that no terminal bounds."""
@@ -267,6 +271,22 @@ def service_map(
     _say(f"{name}: {repository}/{path}".rstrip("/"))
 
 
+@service.command("map-files")
+def service_map_files(
+    name: Annotated[str, typer.Argument(metavar="SERVICE", help=f"{SERVICE_NAME} of its telemetry.")],
+    prefix: Annotated[str, typer.Argument(help="What the files in its stacks begin with, e.g. /app.")],
+    path: Annotated[str, typer.Argument(help="What stands there in the repository; '' for its root.")] = "",
+    data: DataOption = None,
+) -> None:
+    """State what the files in a service's stacks stand for; it wins over what is derived."""
+    with _reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
+            reached.call("PUT", "/v1/code/mappings", {"service": name, "prefix": prefix, "path": path})
+        else:
+            reached.map_files(name, prefix, path)
+    _say(f"{name}: {prefix} -> {path or '(root)'}")
+
+
 # --- answers --------------------------------------------------------------------------------------------
 
 
@@ -418,6 +438,51 @@ def token_login(data: DataOption = None) -> None:
     if reached is None:
         raise StoreError("no server runs on this data folder", hint="start it: aftermerge serve")
     print(reached.api_url + reached.call("POST", "/v1/operations/login-link")["path"])
+
+
+# --- explanations and evaluations ---------------------------------------------------------------------
+
+LinesArgument = Annotated[
+    typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8", help="JSON lines; - for standard input.")
+]
+
+
+@explain.command("stacktrace")
+def explain_stacktrace(source: LinesArgument) -> None:
+    """Exceptions and frames of {id, language?, text}. Needs no server."""
+    from api import explain as explanations
+
+    for row in explanations.json_lines(source):
+        print(listings.as_line(explanations.stacktrace(row)))
+
+
+@explain.command("frame")
+def explain_frame(source: LinesArgument, data: DataOption = None) -> None:
+    """Path, line and commit of {service, file, line?, function?, module?, column?, revision?, version?}, and why."""
+    from api import explain as explanations
+
+    with _reach(data, loads=True) as reached:
+        for row in explanations.json_lines(source):
+            if isinstance(reached, Client):
+                found = reached.call("POST", "/v1/code/frame", {k: v for k, v in row.items() if k != "id"})
+                found["id"] = row.get("id")
+            else:
+                found = reached.explain_frame(row)
+            print(listings.as_line(found))
+
+
+@evaluate.command("stacktraces")
+def evaluate_stacktraces(
+    source: LinesArgument,
+    untold: Annotated[bool, typer.Option("--untold", help="Do not tell the parser the language.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Agreement with labelled traces {id, language, text, exception, frames, chain}, per language."""
+    from api import evaluate as evaluations
+    from api import explain as explanations
+
+    found = evaluations.stacktraces(explanations.json_lines(source), is_told=not untold)
+    _print(found, as_json=as_json, table=lambda rows: listings.shares(rows, evaluations.STACKTRACES))
 
 
 # --- a terminal ---------------------------------------------------------------------------------------

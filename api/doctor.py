@@ -20,7 +20,7 @@ def status(row: Row) -> Row:
         "revision_share": round(row["revision_count"] / spans, 6) if spans else None,
         "frame_share": round(row["resolved_frame_count"] / frames, 6) if frames else None,
     }
-    dropped = ("revision_count", "resolved_frame_count", "is_synced")
+    dropped = ("revision_count", "resolved_frame_count", "unmapped_frame_count", "is_synced")
     advice = [_named(code, row) for code in _missing(row, shares)]
     known = {name: value for name, value in row.items() if name not in dropped}
     return known | shares | {"missing": [item["detail"] for item in advice], "advice": advice}
@@ -45,6 +45,8 @@ def _missing(row: Row, shares: dict[str, float | None]) -> list[str]:
         found.append("no_frames")
     elif frame_share is not None and frame_share < FRAME_SHARE_GOOD and row["repository"] is not None:
         found.append("few_frames_resolve")
+    if row["unmapped_frame_count"]:
+        found.append("no_source_maps")
     if not row["incident_count"]:
         found.append("no_incidents")
     return found
@@ -83,6 +85,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "few_frames_resolve": (
         "few frames of its failures are found in {repository}",
         "check the path: aftermerge service map {service} --repository {repository} --path DIRECTORY",
+    ),
+    "no_source_maps": (
+        "frames of its failures lie in generated code: no line of a source can be blamed for them",
+        "let its build post each .map file: POST /v1/code/source-maps?service={service}&version=VERSION&file=FILE",
     ),
     "no_incidents": (
         "no incident names it: its failures are counted, its incidents are not",

@@ -6,24 +6,26 @@ The server and, when none runs, the command line build it; both do the same thin
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from api import folder, queries, report, report_files, status
+from api import explain, folder, queries, report, report_files, status
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
 from collector.loader import Loader
 from collector.policy import Policy
 from collector.spool import Spool
+from correlator.mappings import TRANSPILED, Mapper
 from correlator.run import INFERENCES, Correlation, Correlator, rules
 from schemas import tables
 from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
+from schemas.records import CommitSha, RepositoryName
 from schemas.settings import RepositorySettings, Settings
-from schemas.store import Row, Store
+from schemas.store import Row, Store, sql
 
 LOAD_S_MAX = 600.0
 """How long a command waits for the spool of a killed server; a full backlog of 1 GiB takes about a minute."""
@@ -221,6 +223,49 @@ class Installation:
         with self.store.write_lock:
             self.store.append_rows(tables.SERVICE_MAPPINGS, [row], replace=True)
         return row
+
+    def map_files(self, service: str, prefix: str, path: str) -> Row:
+        """State what the files in a service's stacks stand for in its repository."""
+        row = {"service": service, "prefix": prefix, "path": path.strip("/"), "stated_at": datetime.now(UTC)}
+        with self.store.write_lock:
+            self.store.append_rows(tables.CODE_MAPPINGS, [row], replace=True)
+        return row
+
+    def explain_frame(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        """Which line of which repository a frame of a service stands for, and why (``api.explain.frame``).
+
+        Args:
+            asked: ``{service, file?, function?, module?, line?, column?, revision?, version?, id?}``; without a
+                revision what runs now counts, else the head.
+
+        Raises:
+            MalformedInput: no service is stated.
+        """
+        service = asked.get("service")
+        if not isinstance(service, str) or not service:
+            raise MalformedInput(
+                "a frame belongs to a service", hint='for example {"service": "checkout", "file": "a.py"}'
+            )
+        code = self.store.row(sql("api", "service_code"), service=service) or {}
+        repository = RepositoryName(code["repository"]) if code.get("repository") else None
+        named = asked.get("revision") or asked.get("version")
+        stated = self.answers.resolve(repository, str(named)) if repository and named else None
+        running = None if asked.get("revision") else code.get("running_sha") or code.get("head_sha")
+        revision = stated or (CommitSha(running) if running else None)
+        frame = explain.frame_of(asked, self.correlator.originals(as_of=datetime.now(UTC)))
+        mappings = self.store.rows(
+            "SELECT prefix, path FROM code_mappings WHERE service = $service", service=service
+        )
+        tree = self.answers.tree(repository, revision) if repository and revision else ()
+        stated_by_hand = [(row["prefix"], row["path"]) for row in mappings]
+        explained = Mapper(tree, code.get("path") or "", stated_by_hand).explain(frame)
+        mapped, blamed = explained.mapped, None
+        if repository and revision and mapped and frame.line and mapped.how != TRANSPILED:
+            answer = self.answers.blame(repository, revision, mapped.path, (frame.line,))
+            blamed = answer.get(frame.line)
+        return explain.frame(
+            asked, explained=explained, original=frame, code=code, revision=revision, blamed=blamed
+        )
 
     # --- counts and retention ----------------------------------------------------------------------
 

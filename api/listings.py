@@ -29,6 +29,18 @@ def as_json(value: Any) -> str:
     return json.dumps(value, default=_plain, indent=2, ensure_ascii=False)
 
 
+def as_line(value: Any) -> str:
+    """``value`` as one line of JSON."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
+
+
+def shares(found: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Table:
+    """One line per row; shares have three digits, so that 0.979 and 0.980 differ."""
+    return rows(
+        ({k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()} for row in found), columns
+    )
+
+
 def rows(found: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> Table:
     """One line per row; what is null is empty."""
     table = _table(columns)

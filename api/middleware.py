@@ -5,6 +5,7 @@ Plain ASGI, so that streaming and exceptions pass as they are. Sources: OWASP se
 
 import re
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import structlog
@@ -90,22 +91,28 @@ class Envelope:
 
 
 class BodyLimit:
-    """Refuses a body beyond ``bytes_max``: by its Content-Length before reading, else as soon as it is exceeded."""
+    """Refuses a body beyond ``bytes_max``: by its Content-Length before reading, else as soon as it is exceeded.
 
-    def __init__(self, app: ASGIApp, *, bytes_max: int) -> None:
+    ``by_path``: paths whose bodies have a bound of their own.
+    """
+
+    def __init__(self, app: ASGIApp, *, bytes_max: int, by_path: Mapping[str, int] | None = None) -> None:
         self._app = app
         self._bytes_max = bytes_max
+        self._by_path = by_path or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        bytes_max = self._by_path.get(scope["path"], self._bytes_max)
+        detail = f"a request body here has at most {bytes_max} bytes"
         stated = Headers(scope=scope).get("content-length", "")
-        if stated.isdigit() and int(stated) > self._bytes_max:
+        if stated.isdigit() and int(stated) > bytes_max:
             response = problems.respond(
                 Request(scope),
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                self._detail,
+                detail,
                 # The body is not read: the connection cannot be used for another request.
                 headers={"Connection": "close"},
             )
@@ -117,12 +124,8 @@ class BodyLimit:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._bytes_max:
-                raise problems.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._detail)
+            if received > bytes_max:
+                raise problems.refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
             return message
 
         await self._app(scope, receiving, send)
-
-    @property
-    def _detail(self) -> str:
-        return f"a request body here has at most {self._bytes_max} bytes"

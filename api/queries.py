@@ -298,8 +298,28 @@ def failure_groups(
         cursor_id=last_id,
         row_count=limit + 1,
     )
-    parsed = [row | {"categories": json.loads(row["categories"])} for row in rows]
+    parsed = [_failure_group(row) for row in rows]
     return _page("failures", parsed, limit, ("last_seen_at", "group_id"))
+
+
+def failure_group(store: Store, group_id: str) -> Row | None:
+    """One failure group, or None."""
+    nothing = dict.fromkeys(("service", "category", "since", "until", "cursor_at", "cursor_id"))
+    row = store.row(sql("api", "failure_groups"), group_id=group_id, row_count=1, **nothing)
+    return None if row is None else _failure_group(row)
+
+
+def groupings(store: Store, group: Row) -> list[Row]:
+    """What people decided about the fingerprints that a failure group is made of, newest first."""
+    parts = group["fingerprint_parts"]
+    asked = {group["fingerprint"], *parts.get("merged_from", ())}
+    if "split" in parts:
+        asked.add(parts["split"]["of"])
+    return store.rows(sql("api", "groupings"), service=group["service"], fingerprints=sorted(asked))
+
+
+def _failure_group(row: Row) -> Row:
+    return row | {key: json.loads(row[key]) for key in ("categories", "fingerprint_parts")}
 
 
 def services(store: Store) -> list[Row]:

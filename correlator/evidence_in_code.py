@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from math import fsum, log
 from typing import Any
 
-from correlator import paths
+from correlator import function_names, paths
 from correlator.candidates import Listed
 from correlator.evidence_in_time import Circumstances, is_late
 from correlator.failure_groups import FailureGroup
+from correlator.mappings import TRANSPILED
 from correlator.tokens import TokenRarity, failure_tokens, matter_of, parts_of
 from correlator.weights import Weights, piece
 from schemas.records import SuspectEvidence
@@ -125,15 +126,16 @@ def _outside_trust(group: FailureGroup, weights: Weights) -> float:
 
 def _same_function(frame: Row, hunks: Sequence[Row]) -> Row | None:
     """The hunk that changes the frame's function: git's heading names it, or it lies within a few lines."""
-    name = (frame["function"] or "").rsplit(".", 1)[-1]
+    name = function_names.bare(frame["function"] or "")
     named = re.compile(rf"\b{re.escape(name)}\b") if len(name) >= 3 else None
+    is_line_known = frame["line"] and frame["mapping"] != TRANSPILED
     for hunk in hunks:
         if hunk["path"] != frame["path"]:
             continue
         if named and hunk["heading"] and named.search(hunk["heading"]):
             return hunk
         last = hunk["new_start"] + max(hunk["new_count"] - 1, 0)
-        if frame["line"] and hunk["new_start"] - NEAR_LINES <= frame["line"] <= last + NEAR_LINES:
+        if is_line_known and hunk["new_start"] - NEAR_LINES <= frame["line"] <= last + NEAR_LINES:
             return hunk
     return None
 

@@ -15,9 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from correlator import categories, fingerprint, frames
-from correlator.mappings import Mapper
+from correlator import categories, fingerprint, frames, function_names, groupings
+from correlator.groupings import Groupings
+from correlator.mappings import TRANSPILED, Mapper
 from correlator.occurrences import Occurrences, Times, merged
+from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
+from correlator.paths import PathKind, kind_of
 from correlator.revisions import Timeline
 from correlator.shapes import Shape
 from schemas import vocabulary
@@ -63,6 +66,8 @@ class ServiceCode:
 
     repository: RepositoryName | None
     path: str = ""
+    mappings: tuple[tuple[str, str], ...] = ()
+    """(prefix of a frame's file, path in the repository) as the operator stated them."""
 
 
 @dataclass(slots=True)
@@ -112,25 +117,35 @@ class Assembler:
         timeline: Timeline,
         resolve: Callable[[str, str], CommitSha | None],
         landing: Callable[[str, str], str | None],
+        groupings: Groupings | None = None,
+        originals: OriginalFrames | None = None,
     ) -> None:
         self._port = port
         self._resolve = resolve
         self._services = services
         self._timeline = timeline
         self._landing = landing
-        self._mappers: dict[tuple[str, str, str], Mapper] = {}
+        self._groupings = groupings or Groupings()
+        self._originals = originals or OriginalFrames()
+        self._mappers: dict[tuple[object, ...], Mapper] = {}
         self._blamed: dict[tuple[str | None, str | None, str | None, int | None], str] = {}
 
     def assemble(self, shapes: Iterable[Shape]) -> list[FailureGroup]:
         """Groups in the order of their ids; the frames of each are those of its first failing trace."""
         members: dict[str, list[_Located]] = defaultdict(list)
-        parts: dict[str, fingerprint.FingerprintResult] = {}
+        results: dict[str, list[fingerprint.FingerprintResult]] = defaultdict(list)
         for shape in shapes:
             located, cause = self._locate(shape), shape.first
-            found = fingerprint.of(self._facts(located), _functions(located), cause["name"])
+            facts, operation = self._facts(located), cause["entry_name"] or cause["name"]
+            found = self._groupings.settle(
+                fingerprint.of(facts, _functions(located), cause["name"]),
+                cause["service"],
+                message=facts.message,
+                operation=operation,
+            )
             group_id = _group_id(found.fingerprint, cause["service"], cause["environment"])
             members[group_id].append(located)
-            parts[group_id] = found
+            results[group_id].append(found)
         ordered = {
             group_id: sorted(
                 found, key=lambda m: (m.cause["failed_at"], m.cause["trace_id"], m.cause["span_id"])
@@ -138,15 +153,16 @@ class Assembler:
             for group_id, found in members.items()
         }
         self._blame(found[0] for found in ordered.values())
-        return [self._group(group_id, parts[group_id], ordered[group_id]) for group_id in sorted(ordered)]
+        return [self._group(group_id, results[group_id], ordered[group_id]) for group_id in sorted(ordered)]
 
     def _blame(self, shown: Iterable[_Located]) -> None:
         """Ask who wrote the lines of all frames, each file once."""
         lines: dict[tuple[RepositoryName, CommitSha, str], set[int]] = defaultdict(set)
         for located in shown:
             repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
-            for frame, path, _ in located.frames:
-                if repository and located.sha and path and frame.line:
+            for frame, path, how in located.frames:
+                # The line of what a compiler wrote is no line of its source.
+                if repository and located.sha and path and frame.line and how != TRANSPILED:
                     lines[(repository, located.sha, path)].add(frame.line)
         for repository, sha, path in sorted(lines):
             answer = self._port.blame(repository, sha, path, tuple(sorted(lines[(repository, sha, path)])))
@@ -160,12 +176,17 @@ class Assembler:
         sha = self._revision(cause, code)
         text = cause["exception_stacktrace"]
         stack = _read_stack(text, cause["sdk_language"]) if text else None
+        if stack is not None:
+            stack = self._originals.of(
+                stack, cause["service"], (cause["service_version"], cause["revision"], sha)
+            )
         mapped: list[tuple[Frame, str | None, str | None]] = []
         if stack is not None:
             mapper = self._mapper(code, sha)
             for frame in _ordered(stack):
-                found = mapper.resolve(frame.file, frame.module) if mapper else None
-                mapped.append((frame, found.path if found else None, found.how if found else None))
+                found = mapper.of(frame) if mapper else None
+                how = found.how if found else UNMAPPED if is_generated(frame) else None
+                mapped.append((frame, found.path if found else None, how))
         return _Located(shape, sha, stack, tuple(mapped))
 
     def _revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
@@ -198,9 +219,9 @@ class Assembler:
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:
             return None
-        key = (code.repository, sha, code.path)
+        key = (code.repository, sha, code.path, code.mappings)
         if key not in self._mappers:
-            self._mappers[key] = Mapper(self._port.tree(code.repository, sha), code.path)
+            self._mappers[key] = Mapper(self._port.tree(code.repository, sha), code.path, code.mappings)
         return self._mappers[key]
 
     def _facts(self, located: _Located) -> FailureFacts:
@@ -220,7 +241,7 @@ class Assembler:
     # --- one group ----------------------------------------------------------------------------------
 
     def _group(
-        self, group_id: str, found: fingerprint.FingerprintResult, ordered: Sequence[_Located]
+        self, group_id: str, found: Sequence[fingerprint.FingerprintResult], ordered: Sequence[_Located]
     ) -> FailureGroup:
         first = ordered[0]
         cause = first.cause
@@ -242,9 +263,9 @@ class Assembler:
         failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
         row = {
             "group_id": group_id,
-            "fingerprint": found.fingerprint,
+            "fingerprint": found[0].fingerprint,
             "fingerprint_version": fingerprint.VERSION,
-            "fingerprint_parts": json.dumps(found.parts, sort_keys=True, ensure_ascii=False),
+            "fingerprint_parts": json.dumps(groupings.together(found), sort_keys=True, ensure_ascii=False),
             "service": cause["service"],
             "environment": cause["environment"],
             "operation": cause["entry_name"] or cause["name"],
@@ -289,7 +310,9 @@ class Assembler:
     ) -> list[dict[str, Any]]:
         rows = []
         for position, (frame, path, how) in enumerate(first.frames):
-            sha = self._blamed.get((repository, first.sha, path, frame.line))
+            blamed = self._blamed.get((repository, first.sha, path, frame.line))
+            sha = blamed if how != TRANSPILED else None
+            is_ours = path is not None and kind_of(path) is not PathKind.VENDORED
             rows.append(
                 {
                     "group_id": group_id,
@@ -297,7 +320,13 @@ class Assembler:
                     "file": frame.file,
                     "function": frame.function,
                     "line": frame.line,
-                    "in_app": True if path else frame.in_app if frame.in_app is False else None,
+                    "in_app": True
+                    if is_ours
+                    else False
+                    if path
+                    else frame.in_app
+                    if frame.in_app is False
+                    else None,
                     "path": path,
                     "mapping": how,
                     "blamed_sha": sha,
@@ -328,10 +357,11 @@ def _ordered(stack: ParsedStack) -> list[Frame]:
 
 def _functions(located: _Located) -> list[str]:
     """Functions of the in-app frames; where nothing maps, of the frames that are not known to be foreign."""
-    mapped = [frame.function for frame, path, _ in located.frames if path and frame.function]
+    mapped = [name for frame, path, _ in located.frames if path and (name := function_names.of(frame))]
     if mapped:
         return mapped
-    return [f.function for f, _, _ in located.frames if f.in_app is not False and f.function]
+    named = (function_names.of(frame) for frame, _, _ in located.frames if frame.in_app is not False)
+    return [name for name in named if name]
 
 
 def _group_id(found: str, service: str, environment: str) -> str:

@@ -10,10 +10,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from correlator import function_names
 from schemas import vocabulary
 from schemas.records import FailureFacts, Fingerprint
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever equal facts could give another fingerprint."""
 
 FUNCTIONS_MAX = 5
@@ -52,7 +53,7 @@ def of(facts: FailureFacts, in_app_functions: Sequence[str], operation: str) -> 
         operation: Name of the root-cause span; used where no attribute names the operation.
     """
     type_ = (facts.exception_type or "").strip()
-    functions = [function_name(name) for name in in_app_functions[:FUNCTIONS_MAX]]
+    functions = [function_names.stable(name) for name in in_app_functions[:FUNCTIONS_MAX]]
     parts: dict[str, object]
     if functions:
         parts = {"rule": "stack", "type": type_, "functions": functions}
@@ -65,7 +66,7 @@ def of(facts: FailureFacts, in_app_functions: Sequence[str], operation: str) -> 
             "type": type_ or str(error_type or ""),
             "status": [str(attributes[key]) for key in STATUS_KEYS if attributes.get(key) is not None],
             # A route and a table are bounded by their conventions; a span name may carry an id.
-            "operation": named or template(operation),
+            "operation": named or operation_template(operation),
             "message": template(facts.message or ""),
         }
     text = json.dumps([VERSION, parts], sort_keys=True, ensure_ascii=True, separators=(",", ":"))
@@ -81,6 +82,7 @@ _VARIABLE = re.compile(
     | (?P<text>(?<!\w)(?:'[^'\n]{0,300}'|"[^"\n]{0,300}"|`[^`\n]{0,300}`|`[^'\n]{0,300}')(?!\w))   # 'sku-1'
     | (?P<path>(?<![\w.<])(?:[A-Za-z]:[\\/]|~?/|\.{1,2}/)[\w.@+-]{1,100}(?:[\\/][\w.@+-]{0,100}){0,40})  # /srv/app/x.py
     | (?P<hex>\b0x[0-9a-fA-F]{1,32}\b|\b(?=[a-fA-F]{0,40}\d)[0-9a-fA-F]{8,64}\b)   # 0x7f3a, 9f86d081
+    | (?P<id>\b(?=(?:[A-Za-z_-]{0,40}\d){4})(?=[\d_-]{0,40}[A-Za-z])[A-Za-z0-9_-]{16,64}\b)   # 01HZX3K9QWERTY7PLM0
     | (?P<n>\d+(?:[.,:]\d+){0,8})   # 42, 3.14, 10.0.0.7, 12:30:01
     """,
     re.VERBOSE,
@@ -96,20 +98,13 @@ def template(message: str) -> str:
     return _VARIABLE.sub(lambda found: f"<{found.lastgroup}>", shortened)[:TEMPLATE_CHARS_MAX]
 
 
-# Parts of a function's name that differ between builds or calls of the same function.
-_UNSTABLE = re.compile(
-    r"""
-      \ \[as\ [^\]]*\]                 # Layer.handle [as handle_request]
-    | \$\$Lambda[$/\w.]*               # Cart$$Lambda/0x0000
-    | 0x[0-9a-fA-F]+
-    | (?<=\$)\d+                       # anonymous class Cart$1, Scala's $anonfun$2
-    | (?<=func)\d+(?:\.\d+)*           # Go closures: main.run.func1.2
-    | (?<=__)\d+(?:_\d+)*              # .NET compiler names: <Total>b__2_0
-    """,
-    re.VERBOSE,
-)
+def operation_template(name: str) -> str:
+    """A span's name with its ids replaced; the folders of a path stay, since they tell one operation from another."""
 
+    def replaced(found: re.Match[str]) -> str:
+        if found.lastgroup != "path":
+            return f"<{found.lastgroup}>"
+        return "/".join(_VARIABLE.sub(lambda part: f"<{part.lastgroup}>", p) for p in found[0].split("/"))
 
-def function_name(name: str) -> str:
-    """A function's name without the numbers that compilers and runtimes put into it."""
-    return _UNSTABLE.sub("", name[:500]).strip()
+    shortened = _SPACE.sub(" ", name[: 4 * TEMPLATE_CHARS_MAX]).strip()
+    return _VARIABLE.sub(replaced, shortened)[:TEMPLATE_CHARS_MAX]

@@ -9,7 +9,7 @@ Source: Go's ``runtime/traceback.go``; ``Format`` of github.com/pkg/errors (an e
 import re
 from dataclasses import dataclass, field
 
-from correlator.libraries import guess_in_app
+from correlator.libraries import ELISIONS, guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
@@ -18,9 +18,18 @@ MESSAGE_CHARS_MAX = 8192
 _PLACE = re.compile(
     r"\s+(?P<file>\S.{0,1000}?\.(?:go|s|c|h|cc|cpp|y)):(?P<line>\d{1,9})(?: \+0x[0-9a-f]{1,16})?(?: fp=.{0,200})?\s*\Z"
 )
+_FLAT_PLACE = re.compile(
+    r"(?P<file>\S.{0,1000}?\.(?:go|s|c|h|cc|cpp|y)):(?P<line>\d{1,9})(?: \+0x[0-9a-f]{1,16})?(?: fp=.{0,200})?\s*\Z"
+)
 _GOROUTINE = re.compile(r"goroutine \d+ (?:gp=\S+ m=.{0,100} )?\[[^\]]{0,200}\]:\s*\Z")
 _PANIC = re.compile(r"(?:.{0,200}?\b)?(panic|fatal error)(?: serving \S{1,200})?: (.*)\Z")
 _CREATED = re.compile(r" in goroutine \d+\Z")
+
+# gin's recovery: `/srv/shop/cart.go:12 (0x483dd6)` above `	Total: return c.items[i]`
+_RECOVERED = re.compile(r"(?P<file>\S.{0,1000}?\.(?:go|s|c)):(?P<line>\d{1,9}) \(0x[0-9a-f]{1,16}\)\Z")
+# cockroachdb/errors draws a line beside its stacks and lists the layers of an error.
+_GUTTER = re.compile(r"\s{0,8}\| ?")
+_ATTACHED = re.compile(r"\(\d{1,4}\) attached stack trace|\s{0,8}-- stack trace:|Error types: ")
 
 _FOREIGN_FUNCTIONS = (
     "runtime.", "runtime/", "testing.", "panic", "net/http.", "reflect.", "sync.", "sync/atomic.", "syscall.", "internal/",
@@ -40,6 +49,8 @@ class _Block:
 def parse(text: str) -> ParsedStack | None:
     """The panic, or the chain of errors, of a Go stack; None when no frame is found."""
     lines = text.split("\n")
+    if "-- stack trace:" in text:
+        lines = [_GUTTER.sub("", line) for line in lines if not _ATTACHED.match(line)]
     blocks = [_Block()]
     goroutines = 0
     is_truncated = False
@@ -50,11 +61,18 @@ def parse(text: str) -> ParsedStack | None:
             goroutines += 1
             if goroutines > 1:
                 break
+            # What the runtime's own thread did, when it could not even panic, is no frame of the program.
+            blocks[-1].frames.clear()
             index += 1
             continue
-        place = _PLACE.match(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
-        if place is not None and not line[:1].isspace():
+        place = _place(lines[index + 1]) if index + 1 < len(lines) and line.strip() else None
+        if place is not None and (not line[:1].isspace() or _opens_indented(line, lines[index + 1])):
             blocks[-1].frames.append(_frame(line.strip(), place))
+            index += 2
+            continue
+        recovered = _RECOVERED.match(line)
+        if recovered is not None and index + 1 < len(lines) and lines[index + 1][:1] == "\t":
+            blocks[-1].frames.append(_frame(lines[index + 1].partition(": ")[0].strip(), recovered))
             index += 2
             continue
         if blocks[-1].frames and goroutines:
@@ -64,6 +82,8 @@ def parse(text: str) -> ParsedStack | None:
                 pass
             elif index + 1 >= len(lines):
                 is_truncated = True
+        elif blocks[-1].frames and line.strip() in ELISIONS:
+            pass
         elif blocks[-1].frames and line.strip():
             # Without goroutines: the message of the error that wraps the one above.
             blocks.append(_Block([line]))
@@ -73,9 +93,23 @@ def parse(text: str) -> ParsedStack | None:
     blocks = [block for block in blocks if block.frames]
     if not blocks:
         return None
-    links = [_link(block) for block in reversed(blocks)]
+    # pkg/errors prints the origin first, xerrors the wrapper: its causes begin with a dash.
+    is_wrapper_first = any(block.lines and block.lines[0].lstrip().startswith("- ") for block in blocks)
+    links = [_link(block) for block in (blocks if is_wrapper_first else blocks[::-1])]
     chain = [links[0], *(ExceptionLink(x.type, x.message, x.frames, "cause") for x in links[1:])]
     return ParsedStack("go", tuple(chain), is_truncated)
+
+
+def _place(line: str) -> re.Match[str] | None:
+    """The line below a function; where indentation was lost, by the path that it begins with."""
+    return _PLACE.match(line) or (_FLAT_PLACE.match(line) if line[:1] in "/._" or line[1:2] == ":" else None)
+
+
+def _opens_indented(line: str, place: str) -> bool:
+    """True for a function as ``golang.org/x/xerrors`` prints it: indented, its place deeper."""
+    name = line.strip()
+    depth = len(line) - len(line.lstrip())
+    return " " not in name and "." in name and len(place) - len(place.lstrip()) > depth
 
 
 def _frame(line: str, place: re.Match[str]) -> Frame:
@@ -103,7 +137,7 @@ def _without_arguments(name: str) -> str:
 
 
 def _link(block: _Block) -> ExceptionLink:
-    lines = [line for line in block.lines if not line.startswith("[signal ")]
+    lines = [line for line in block.lines if not line.startswith(("[signal ", "runtime stack:", "runtime: "))]
     frames = tuple(block.frames)
     for index, line in enumerate(lines):
         match = _PANIC.match(line)
@@ -111,4 +145,7 @@ def _link(block: _Block) -> ExceptionLink:
             rest = [text for text in lines[index + 1 :] if not text.lstrip().startswith("panic: ")]
             message = "\n".join([match[2], *rest]).strip()
             return ExceptionLink(match[1], message[:MESSAGE_CHARS_MAX], frames)
-    return ExceptionLink("", "\n".join(lines).strip()[:MESSAGE_CHARS_MAX], frames)
+    message = "\n".join(lines).strip()
+    if message.startswith("- "):
+        message = message[2:].removesuffix(":")
+    return ExceptionLink("", message[:MESSAGE_CHARS_MAX], frames)

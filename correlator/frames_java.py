@@ -12,11 +12,14 @@ from dataclasses import dataclass, field
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
+BESIDE_MAX = 32
 
 # `app//`, `java.base@17.0.2/`, `app/my.module@1.0/`, then class and method, then the source in parentheses.
 _FRAME = re.compile(
-    r"at (?:[\w.$@+-]{0,200}/){0,3}(?P<module>[^\s()/]{1,500})\.(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
+    r"at (?:[\w.$@+-]{0,200}/){0,3}(?:(?P<module>[^\s()/]{1,500})\.)?(?P<function>[^\s().]{1,300})\((?P<source>[^()]{0,300})\)(?P<tail>.{0,300})\Z"
 )
+# `Cart.java:12`, `Cart.kt`, `SourceFile:3`, `Native Method`, `r8-map-id-1f:12`; not the arguments of a .NET method.
+_SOURCE = re.compile(r"(?:Native Method|Unknown Source|[^\s(),/]{1,250})(?::-?\d{1,9})?\Z")
 _TYPE = r"(?:[\w$]{1,200}\.){0,30}[\w$]{1,200}"
 _HEADER = re.compile(
     rf'(?:Exception in thread "[^"]{{0,300}}" )?(?P<type>{_TYPE})(?::(?: (?P<message>.*)|())|)\Z', re.DOTALL
@@ -24,10 +27,10 @@ _HEADER = re.compile(
 _MORE = re.compile(r"\.\.\. \d{1,6} (?:more|common frames omitted)\Z")
 
 _LIBRARY_PREFIXES = (
-    "java.", "javax.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy.", "android.",
+    "java.", "javax.", "_COROUTINE.", "jdk.", "sun.", "com.sun.", "jakarta.", "kotlin.", "kotlinx.", "scala.", "groovy.", "android.",
     "androidx.", "dalvik.", "com.android.internal.", "libcore.", "clojure.", "akka.", "org.springframework.",
     "org.apache.catalina.", "org.apache.coyote.", "org.apache.tomcat.", "org.hibernate.", "org.junit.", "junit.",
-    "io.netty.", "reactor.", "io.reactivex.", "com.zaxxer.", "org.eclipse.jetty.", "org.mortbay.jetty.", "io.undertow.",
+    "io.netty.", "reactor.", "io.reactivex.", "com.zaxxer.", "org.eclipse.jetty.", "org.mortbay.", "io.undertow.",
     "org.jboss.", "com.fasterxml.jackson.", "io.grpc.", "com.google.common.", "com.mysql.", "org.postgresql.",
     "org.gradle.", "org.apache.maven.", "org.apache.tools.ant.", "okhttp3.", "retrofit2.", "io.opentelemetry.",
     "org.mockito.", "org.testng.", "io.ktor.", "com.intellij.rt.", "worker.org.gradle.", "play.core.", "io.micronaut.",
@@ -50,6 +53,7 @@ def parse(text: str) -> ParsedStack | None:
         return None
     links = [_Link([])]
     link = links[0]
+    suppressed: list[_Link] = []
     suppressed_indent: int | None = None
     is_root_first = False
     for raw in text.split("\n"):
@@ -59,6 +63,7 @@ def parse(text: str) -> ParsedStack | None:
             # A suppressed exception stands deeper than its enclosing one, and so do its own causes.
             is_deeper = indent >= suppressed_indent > 0
             if is_deeper or line.startswith("Suppressed: ") or _frame(line) is not None or _MORE.match(line):
+                _suppress(suppressed, line, raw)
                 continue
             suppressed_indent = None
         frame = _frame(line)
@@ -66,6 +71,7 @@ def parse(text: str) -> ParsedStack | None:
             link.frames.append(frame)
         elif line.startswith("Suppressed: "):
             suppressed_indent = indent
+            _suppress(suppressed, line, raw)
         elif line.startswith("Caused by: ") and (link.frames or link.is_closed or link.lines):
             link = _Link([line[11:]], "cause")
             links.append(link)
@@ -86,8 +92,30 @@ def parse(text: str) -> ParsedStack | None:
         for inner in links[1:]:
             inner.relation = "cause"
         links[0].relation = None
-    is_kotlin = any((frame.file or "").endswith(".kt") for link in links for frame in link.frames)
-    return ParsedStack("kotlin" if is_kotlin else "java", tuple(_exception(link) for link in links))
+    beside = tuple(_exception(link) for link in suppressed[:BESIDE_MAX])
+    return ParsedStack(_language(links), tuple(_exception(link) for link in links), beside=beside)
+
+
+def _suppress(suppressed: list[_Link], line: str, raw: str) -> None:
+    """One line of a suppressed exception; its causes are passed over."""
+    if line.startswith("Suppressed: "):
+        suppressed.append(_Link([line[12:]], "suppressed"))
+    elif suppressed and not suppressed[-1].is_closed:
+        frame = _frame(line)
+        if frame is not None:
+            suppressed[-1].frames.append(frame)
+        elif line.startswith("Caused by: ") or _MORE.match(line):
+            suppressed[-1].is_closed = True
+        elif not suppressed[-1].frames:
+            suppressed[-1].lines.append(raw)
+
+
+def _language(links: list[_Link]) -> str:
+    """By the files: OpenTelemetry's PHP writes its stacks like Java's."""
+    files = [frame.file or "" for link in links for frame in link.frames]
+    if any(file.endswith(".kt") for file in files):
+        return "kotlin"
+    return "php" if any(file.endswith(".php") for file in files) else "java"
 
 
 def _frame(line: str) -> Frame | None:
@@ -96,16 +124,20 @@ def _frame(line: str) -> Frame | None:
     match = _FRAME.match(line)
     if match is None:
         return None
+    if not _SOURCE.match(match["source"]):
+        return None
     file, line_number = _source(match["source"])
     module = match["module"]
-    return Frame(file, match["function"], line_number, module=module, in_app=_guess_in_app(module))
+    if module is None and match["function"] != "{main}":
+        return None
+    return Frame(file, match["function"], line_number, module=module, in_app=_guess_in_app(module or ""))
 
 
 def _source(text: str) -> tuple[str | None, int | None]:
     """``Cart.java:12``, ``Cart.java``, ``Native Method``, ``Unknown Source`` -> file and line."""
     file, colon, number = text.rpartition(":")
     if colon and number.isascii() and number.isdigit() and len(number) < 10:
-        return file or None, int(number)
+        return (None if file == "Unknown Source" else file or None), int(number)
     return (None if text in ("Native Method", "Unknown Source", "") else text), None
 
 

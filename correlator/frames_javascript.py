@@ -15,15 +15,18 @@ from correlator.libraries import guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 MESSAGE_CHARS_MAX = 8192
+BESIDE_MAX = 32
 OMISSIONS_MAX = 4
 """Places per error at which frames are put back; Node leaves frames out at one."""
 
 # `TypeError: text`, `Uncaught (in promise) Error: text`, `TypeError [ERR_INVALID_ARG]: text`, `Error`
 _HEADER = re.compile(
-    r"(?:Uncaught )?(?:\(in promise\) )?([A-Za-z_$][\w$.]{0,199})(?: \[[A-Z0-9_]{1,99}\])?(?::(?: (.*)|())|)\Z"
+    r"(?:error: )?(?:Uncaught )?(?:\(in promise\) )?([A-Za-z_$][\w$.]{0,199})(?: \[[A-Z0-9_]{1,99}\])?(?::(?: (.*)|())|)\Z"
 )
 _ERROR_NAME = re.compile(r"(?:Error|Exception|Failure|Warning|Rejection)\d*\Z")
 _OMITTED = re.compile(r"\.\.\. (\d{1,6}) lines? matching cause stack trace \.\.\.\Z")
+# `   0: shop::total` above `at src/shop.rs:12:5`, as Rust prints it.
+_RUST_BACKTRACE = re.compile(r"^ {0,6}0: {1,8}\S", re.MULTILINE)
 _EVAL_ORIGIN = re.compile(r"eval at [^()]{0,500} \(")
 
 
@@ -37,26 +40,34 @@ class _Link:
 
 def parse(text: str) -> ParsedStack | None:
     """The exceptions of a JavaScript stack, or None when no frame is found."""
+    if "panicked at" in text or _RUST_BACKTRACE.search(text):
+        return None
     lines = text.split("\n")
-    links = _chain(lines, _v8_frame) if "at " in text else []
+    nothing: tuple[list[_Link], list[_Link]] = ([], [])
+    links, beside = _chain(lines, _v8_frame) if "at " in text else nothing
     if not any(link.frames for link in links):
-        links = _chain(lines, _gecko_frame) if "@" in text or "://" in text else []
+        links, beside = _chain(lines, _gecko_frame) if "@" in text or "://" in text else nothing
     if not any(link.frames for link in links):
         return None
     _expand(links)
-    return ParsedStack("javascript", tuple(_exception(link) for link in links))
+    members = tuple(_exception(link) for link in beside[:BESIDE_MAX])
+    return ParsedStack("javascript", tuple(_exception(link) for link in links), beside=members)
 
 
-def _chain(lines: list[str], read: Callable[[str], Frame | None]) -> list[_Link]:
-    """The links of the text, outermost first, with every line that ``read`` takes for a frame."""
+def _chain(lines: list[str], read: Callable[[str], Frame | None]) -> tuple[list[_Link], list[_Link]]:
+    """The links of the text, outermost first, with every line that ``read`` takes for a frame; members beside them."""
     link = _Link()
     links = [link]
-    in_errors = has_member = False
+    beside: list[_Link] = []
+    errors_indent: int | None = None
+    has_member = False
+    ends_member = True
     for line in lines:
         stripped = line.strip()
         # What util.inspect puts around an error: `... {`, `...,` between the members of an aggregate.
         stripped = stripped.removesuffix(" {")
-        if in_errors:
+        if errors_indent is not None:
+            ends_member = ends_member or bool(link.frames) or stripped.endswith(",")
             stripped = stripped.removesuffix(",")
         frame = read(stripped)
         if frame is not None:
@@ -64,25 +75,31 @@ def _chain(lines: list[str], read: Callable[[str], Frame | None]) -> list[_Link]
             continue
         if stripped.startswith("[cause]: "):
             link = _Link([stripped[9:]], relation="cause")
-            links.append(link)
+            if not beside:
+                links.append(link)
         elif stripped.startswith(("Caused by: ", "caused by: ")) and link.frames:
             link = _Link([stripped[11:]], relation="cause")
             links.append(link)
         elif stripped.startswith("[errors]: ["):
-            in_errors = True
-        elif in_errors and _HEADER.match(stripped):
-            if has_member:
-                break  # Of an AggregateError's members the first is followed; the others fail beside it.
-            has_member = True
+            errors_indent = len(line) - len(line.lstrip())
+        elif ends_member and errors_indent is not None and _opens_member(line, stripped, errors_indent):
+            # Of an AggregateError's members the first is followed; the others fail beside it.
             link = _Link([stripped], relation="group")
-            links.append(link)
+            (beside if has_member else links).append(link)
+            has_member, ends_member = True, False
         elif not link.frames:
-            link.lines.append(line)
+            # A member's message is indented like the member.
+            link.lines.append(line.lstrip() if link.relation == "group" else line)
         elif match := _OMITTED.match(stripped):
             link.omitted.append((len(link.frames), int(match.group(1))))
         elif stripped and line[:1] not in " \t}" and _HEADER.match(stripped):
             break  # The next error of a log; not this one's.
-    return links
+    return links, beside
+
+
+def _opens_member(line: str, stripped: str, errors_indent: int) -> bool:
+    """True for the header of a member of ``[errors]: [``, which stands two columns deeper."""
+    return line[errors_indent + 2 :][:1] not in ("", " ") and _HEADER.match(stripped) is not None
 
 
 def _expand(links: list[_Link]) -> None:
@@ -122,7 +139,10 @@ def _v8_frame(line: str) -> Frame | None:
     if body.endswith(")"):
         name, opened, inside = body.partition(" (")
         if not opened:
-            return None
+            # `at render(/srv/app.js:78:24)`, as React Native on Android prints it; a path, not any call.
+            name, _, inside = body.partition("(")
+            if "/" not in inside or " " in name:
+                return None
         located = _location(inside[:-1], is_bare=False)
         return None if located is None else _frame(name or None, located)
     located = _location(body, is_bare=True)
@@ -138,6 +158,8 @@ def _gecko_frame(line: str) -> Frame | None:
         name, place = "", line
         if "://" not in line or " " in line.partition("://")[0]:
             return None
+    elif name.lstrip().startswith("/") or ".go:" in place:
+        return None  # A Go module's version: `/go/pkg/mod/example.com/shop@v1.2.3/cart.go:12`.
     elif (
         " " in name
         and "*" not in name
@@ -167,6 +189,7 @@ def _location(text: str, *, is_bare: bool) -> tuple[str | None, int | None, int 
         return None if is_bare else (None, None, None)
     if text == "<anonymous>":
         return text, None, None
+    text = text.removeprefix("address at ")  # Hermes, of a bundle without its source
     file, line, column = _numbers(text)
     if line is None:
         return (text, None, None) if "wasm-function[" in text else None

@@ -8,11 +8,12 @@ and context separators, exception groups with their gutters. Printed root cause 
 import re
 from dataclasses import dataclass, field
 
-from correlator.libraries import guess_in_app
+from correlator.libraries import ELISIONS, guess_in_app
 from schemas.records import ExceptionLink, Frame, ParsedStack
 
 HEADER = "Traceback (most recent call last):"
 MESSAGE_CHARS_MAX = 8192
+SECTIONS_MAX = 64
 
 SEPARATORS = {
     "The above exception was the direct cause of the following exception:": "cause",
@@ -44,17 +45,24 @@ def parse(text: str) -> ParsedStack | None:
     chain = _chain(sections[0][1])
     depth = sections[0][0]
     # Of a group's members the first, of its members the first again: one line of causes down to a leaf.
-    for column, lines in sections[1:]:
-        if column <= depth:
-            break
-        members = _chain(lines)
-        if members:
+    beside: list[ExceptionLink] = []
+    for column, lines in sections[1 : SECTIONS_MAX + 1]:
+        members = _chain(lines) or _unraised(lines)
+        if members and column > depth and not beside:
             chain.append(_related(members[0], "group"))
             chain += members[1:]
             depth = column
+        elif members:
+            beside.append(_related(members[0], "group"))
     if not any(link.frames for link in chain):
         return None
-    return ParsedStack("python", tuple(chain))
+    return ParsedStack("python", tuple(chain), beside=tuple(beside))
+
+
+def _unraised(lines: list[str]) -> list[ExceptionLink]:
+    """A member that was made and never raised: its line alone, without a traceback."""
+    said = [line for line in lines if line.strip()]
+    return [_link(_Block(0, lines=said))] if said else []
 
 
 def _related(link: ExceptionLink, relation: str) -> ExceptionLink:
@@ -136,6 +144,8 @@ def _chain(lines: list[str]) -> list[ExceptionLink]:
         if frame is not None:
             block.frames.append(frame)
             block.is_flat = block.is_flat or len(line) - len(line.lstrip()) <= block.indent
+        elif stripped in ELISIONS:
+            continue
         elif stripped and len(line) - len(line.lstrip()) <= block.indent:
             if block.is_flat and not _ends_flat_block(lines, position):
                 continue
@@ -176,7 +186,7 @@ def _link(block: _Block) -> ExceptionLink:
     lines = block.lines
     while lines and lines[-1].strip() in ("", '"""', "'''"):
         lines = lines[:-1]
-    type_, message = _header(lines[0].strip()) if lines else ("", "")
+    type_, message = _header(lines[0].lstrip()) if lines else ("", "")
     margin = block.indent
     rest = [line[margin:] if not line[:margin].strip() else line for line in lines[1:]]
     text = "\n".join([message, *rest])[:MESSAGE_CHARS_MAX]
@@ -186,6 +196,7 @@ def _link(block: _Block) -> ExceptionLink:
 def _header(line: str) -> tuple[str, str]:
     """``Type: message`` or ``Type`` -> both parts; a line of another shape is a message without a type."""
     name, colon, message = line.partition(":")
+    name = name if colon else name.rstrip()
     if _TYPE.match(name):
         return name, message.removeprefix(" ")
     return ("", line) if colon or line else ("", "")

@@ -36,7 +36,9 @@ from correlator import (
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.groupings import Groupings
 from correlator.histories import History
+from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
@@ -63,6 +65,9 @@ class Facts:
     repository_urls: Rows
     incident_events: Rows
     verdicts: Rows
+    groupings: Rows = ()
+    code_mappings: Rows = ()
+    source_maps: Rows = ()
 
 
 class Reader(Protocol):
@@ -79,6 +84,9 @@ class Reader(Protocol):
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
+
+    def source_map(self, service: str, version: str, file: str) -> bytes:
+        """The JSON of one of ``Facts.source_maps``."""
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_exceptions.sql``."""
@@ -188,7 +196,13 @@ class Inference:
 
     @cached_property
     def _code(self) -> dict[str, ServiceCode]:
-        return {row["service"]: ServiceCode(row["repository"], row["path"]) for row in self._placed}
+        stated: dict[str, list[tuple[str, str]]] = {}
+        for row in self._facts.code_mappings:
+            stated.setdefault(row["service"], []).append((row["prefix"], row["path"]))
+        return {
+            row["service"]: ServiceCode(row["repository"], row["path"], tuple(stated.get(row["service"], ())))
+            for row in self._placed
+        }
 
     @cached_property
     def _running(self) -> list[dict[str, Any]]:
@@ -226,6 +240,8 @@ class Inference:
             timeline=self._timeline,
             resolve=self._resolve,
             landing=self._landing,
+            groupings=Groupings(self._facts.groupings),
+            originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
         )
         return assembler.assemble(self._facts.shapes)
 

@@ -21,6 +21,26 @@ PACKAGE_FOLDERS = frozenset(
 )
 """One of these as a whole path segment makes the path foreign."""
 
+ELISIONS = frozenset(
+    [
+        "...",
+        "..",
+        "…",
+        "[...]",
+        "(...)",
+        "<...>",
+        "{...}",
+        "[…]",
+        "[snip]",
+        "<snip>",
+        "(snip)",
+        "snip",
+        "[truncated]",
+        "...snip...",
+    ]
+)
+"""What people write where they left frames out of a stack."""
+
 _FOREIGN = re.compile(
     r"""
       /lib(?:64)?/python\d[\d.]*t?/             # standard library on Unix: /usr/lib/python3.12/json/decoder.py
@@ -33,6 +53,9 @@ _FOREIGN = re.compile(
     | /\.vscode-server/
     | /vendor/bundle/                           # Bundler
     | /gems/[\w-]+-\d[\w.]*/                    # RubyGems: gems/rack-3.0.8/lib/rack.rb
+    | /bundler/gems/
+    | /lib/ruby/(?:\d|site_ruby|vendor_ruby|gems)   # Ruby's standard library: /usr/lib/ruby/3.1.0/json/common.rb
+    | /rubygems-integration/
     | \.build/checkouts/                        # Swift packages
     | (?:^|/)deps/[a-z0-9_]+/(?:lib|src)/       # Elixir's mix, Erlang's rebar
     # Vendored by Go and Composer; a folder `vendor` alone may be the application's word for its suppliers.

@@ -15,10 +15,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
+import zstandard
 
 from correlator import categories, fingerprint, histories, root_causes, tokens, weights
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
+from correlator.original_frames import OriginalFrames
 from correlator.traffic import Operation
 from schemas import tables
 from schemas.records import RepositoryPort
@@ -86,6 +88,11 @@ class Correlator:
             self._verdicts.clear()
             self._written_tables.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
+
+    def originals(self, *, as_of: datetime) -> OriginalFrames:
+        """The source maps that had been uploaded by then."""
+        known = self._store.rows(sql("correlator", "source_maps"), until=as_of)
+        return OriginalFrames(known, _StoreReader(self._store, as_of).source_map)
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
@@ -164,6 +171,9 @@ class Correlator:
             repository_urls=store.rows(sql("correlator", "repository_urls")),
             incident_events=incident_events,
             verdicts=store.rows(sql("correlator", "verdicts"), **asked),
+            code_mappings=store.rows("SELECT * FROM code_mappings ORDER BY service, prefix"),
+            source_maps=store.rows(sql("correlator", "source_maps"), **asked),
+            groupings=store.rows(sql("correlator", "groupings"), **asked),
         )
 
     def _facts_digest(self, as_of: datetime) -> str:
@@ -211,6 +221,15 @@ class _StoreReader:
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_exceptions", trace_ids)
+
+    def source_map(self, service: str, version: str, file: str) -> bytes:
+        asked = {"service": service, "version": version, "file": file}
+        row = self._store.row(
+            "SELECT content FROM source_maps WHERE service = $service AND version = $version AND file = $file",
+            **asked,
+        )
+        assert row is not None, "it was listed in this transaction's facts"
+        return zstandard.decompress(row["content"])
 
     def _of_traces(self, name: str, trace_ids: Sequence[str]) -> list[Row]:
         if not trace_ids:

@@ -19,7 +19,7 @@ from correlator.occurrences import Times
 
 Row = Mapping[str, Any]
 
-VERSION = "1"
+VERSION = "2"
 """Raised whenever equal texts could give another key."""
 
 _STACKS_KEPT = 1024
@@ -58,7 +58,7 @@ def text_key(row: Row) -> str:
         fingerprint.template(said),
         stack,
         row["sdk_language"],
-        fingerprint.template(row["name"]),
+        fingerprint.operation_template(row["name"]),
     )
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
 

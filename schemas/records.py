@@ -104,11 +104,16 @@ class ExceptionLink:
 
 @dataclass(frozen=True, slots=True)
 class ParsedStack:
-    """A stack trace text, understood. ``chain``: outermost (last thrown) first, root cause last; never empty."""
+    """A stack trace text, understood. ``chain``: outermost (last thrown) first, root cause last; never empty.
+
+    ``beside``: what failed beside the chain, without its own causes: exceptions that were suppressed while one was
+    handled, and the members of a group but the first, which the chain follows.
+    """
 
     language: str
     chain: tuple[ExceptionLink, ...]
     is_truncated: bool = False
+    beside: tuple[ExceptionLink, ...] = ()
 
     @property
     def outermost(self) -> ExceptionLink:

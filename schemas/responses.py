@@ -14,10 +14,12 @@ from schemas.vocabulary import (
     Confidence,
     EvidenceKind,
     FailureCategory,
+    GroupingDecision,
     MergeMethod,
     Origin,
     OutcomeKind,
     Role,
+    SplitBy,
     TokenScope,
     TrafficCaveat,
 )
@@ -330,6 +332,7 @@ class FailureGroup(BaseModel):
     group_id: str
     fingerprint: str
     fingerprint_version: str
+    fingerprint_parts: dict[str, Any] = Field(description="what contributed to the fingerprint")
     service: str
     environment: str
     operation: str
@@ -351,6 +354,44 @@ class FailureGroup(BaseModel):
     top_candidate: Candidate
     top_change: str | None
     top_weight: float
+
+
+class GroupingStatement(BaseModel):
+    """Body of ``POST /v1/failures/{group_id}/groupings``."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    decision: GroupingDecision
+    into: str | None = Field(
+        default=None, max_length=16, description="group_id of the same service; required for decision 'merge'"
+    )
+    by: SplitBy | None = Field(default=None, description="required for decision 'split'")
+    fingerprint: str | None = Field(
+        default=None,
+        pattern="^[0-9a-f]{16}$",
+        description="one that the group is made of, whose decision is undone; default: the group's own",
+    )
+    reason: str | None = Field(default=None, max_length=2000)
+
+
+class Grouping(BaseModel):
+    """What a person decided about one fingerprint of a service."""
+
+    service: str
+    fingerprint: str
+    fingerprint_version: str
+    decided_at: datetime
+    decision: GroupingDecision
+    into_fingerprint: str | None
+    split_by: SplitBy | None
+    token_id: str
+    reason: str | None
+
+
+class GroupingList(BaseModel):
+    """Decisions about the fingerprints that a failure group is made of, newest first."""
+
+    items: list[Grouping]
 
 
 class FailureGroupPage(Page):

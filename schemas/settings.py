@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         None, description="PEM file; senders of OTLP then need a certificate that it signed"
     )
     intake_bytes_max: int = Field(1 * MIB, gt=0, description="intake or webhook request")
+    source_map_bytes_max: int = Field(32 * MIB, gt=0, description="one uploaded source map")
     backlog_bytes_max: int = Field(
         1024 * MIB, gt=0, description="spool bytes not yet loaded; beyond: refused, retry"
     )

@@ -617,6 +617,40 @@ SERVICE_MAPPINGS = Table(
     key=("service",),
 )
 
+CODE_MAPPINGS = Table(
+    "code_mappings",
+    Schema.FACTS,
+    "What the files in a service's stacks stand for in its repository, stated by the operator.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("prefix", TEXT, "what the file of a frame begins with", required=True),
+        _column("path", TEXT, "what stands there in the repository; '' for its root", required=True),
+        _column("stated_at", TIME, "UTC", required=True),
+    ),
+    key=("service", "prefix"),
+)
+
+SOURCE_MAPS = Table(
+    "source_maps",
+    Schema.FACTS,
+    "One source map of a service's build, as its pipeline uploaded it.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("version", TEXT, "service.version of the build, or its revision", required=True),
+        _column(
+            "file",
+            TEXT,
+            "the generated file as stacks name it, without scheme, host and query",
+            required=True,
+        ),
+        _column("content", BLOB, "the map's JSON, zstd", required=True),
+        _column("content_sha256", TEXT, "hex, of the JSON", required=True),
+        _column("byte_count", INT, "of the JSON", required=True),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("service", "version", "file"),
+)
+
 # --- inferences -----------------------------------------------------------------------------------
 
 COMMIT_PROVENANCE = Table(
@@ -957,7 +991,11 @@ GROUP_FRAMES = Table(
         _column("line", INT32, "1-based"),
         _column("in_app", BOOL, "resolves in the repository; null when unclear"),
         _column("path", TEXT, "path in the repository; null when unmapped"),
-        _column("mapping", TEXT, "how file became path; null when unmapped"),
+        _column(
+            "mapping",
+            TEXT,
+            "how file became path; unmapped: generated code without a source map; null: no path",
+        ),
         _column("blamed_sha", TEXT, "commit that last wrote the line at the running revision"),
         _column("blamed_change", TEXT, "mainline commit that it landed with"),
     ),
@@ -1169,6 +1207,24 @@ VERDICTS = Table(
         _column("reason", TEXT, "text"),
     ),
     key=("incident_id", "decided_at"),
+)
+
+GROUPINGS = Table(
+    "groupings",
+    Schema.LEDGER,
+    "What a person decided about a fingerprint: that it is another one's failure, or several; the newest wins.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("fingerprint", TEXT, "16 hex digits", required=True),
+        _column("fingerprint_version", TEXT, "version of the rule that made it", required=True),
+        _column("decided_at", TIME, "UTC", required=True),
+        _column("decision", TEXT, "merge | split | undo", required=True),
+        _column("into_fingerprint", TEXT, "whose failure it is; null unless decision = merge"),
+        _column("split_by", TEXT, "message | operation; null unless decision = split"),
+        _column("token_id", TEXT, "-> tokens", required=True),
+        _column("reason", TEXT, "text"),
+    ),
+    key=("service", "fingerprint", "decided_at"),
 )
 
 REPORTS = Table(

@@ -81,6 +81,21 @@ class Candidate(StrEnum):
     UNATTRIBUTED = "unattributed"
 
 
+class GroupingDecision(StrEnum):
+    """What a person decided about a fingerprint: it is another one's failure, it is several, or neither any more."""
+
+    MERGE = "merge"
+    SPLIT = "split"
+    UNDO = "undo"
+
+
+class SplitBy(StrEnum):
+    """What tells the failures of one fingerprint apart after a split."""
+
+    MESSAGE = "message"
+    OPERATION = "operation"
+
+
 class EvidenceKind(StrEnum):
     """Why a change is suspected; the weights stand in ``correlator/weights.toml``. The AI tag is never one."""
 

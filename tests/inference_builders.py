@@ -169,7 +169,7 @@ def failure_group(**overrides: Any) -> Row:
         "group_id": GROUP,
         "fingerprint": "00000000000000fe",
         "fingerprint_version": "1",
-        "fingerprint_parts": "[]",
+        "fingerprint_parts": "{}",
         "service": "checkout",
         "environment": "production",
         "operation": "POST /orders",

@@ -1,6 +1,6 @@
 """``/v1/operations``: what an operator starts. The work is done by callables that the composition root injects."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
@@ -41,6 +41,8 @@ class Operations(Protocol):
     def remove_repository(self, repository: str) -> None: ...
 
     def map_service(self, service: str, repository: str, path: str = "") -> Row: ...
+
+    def explain_frame(self, asked: Mapping[str, Any]) -> dict[str, Any]: ...
 
     def report(self, week: str, *, publish: bool = True) -> dict[str, Any]: ...
 

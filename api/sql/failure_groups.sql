@@ -17,6 +17,7 @@ SELECT
     g.group_id,
     g.fingerprint,
     g.fingerprint_version,
+    g.fingerprint_parts,
     g.service,
     g.environment,
     g.operation,

@@ -28,7 +28,11 @@ running AS (
 ),
 failing AS (SELECT service, count(*) AS failure_group_count FROM failure_groups GROUP BY service),
 framed AS (
-    SELECT g.service, count(*) AS frame_count, count(f.path) AS resolved_frame_count
+    SELECT
+        g.service,
+        count(*) AS frame_count,
+        count(f.path) AS resolved_frame_count,
+        count(*) FILTER (WHERE f.mapping = 'unmapped') AS unmapped_frame_count
     FROM group_frames AS f
     JOIN failure_groups AS g ON g.group_id = f.group_id
     GROUP BY g.service
@@ -66,6 +70,7 @@ SELECT
     coalesce(g.failure_group_count, 0) AS failure_group_count,
     coalesce(f.frame_count, 0) AS frame_count,
     coalesce(f.resolved_frame_count, 0) AS resolved_frame_count,
+    coalesce(f.unmapped_frame_count, 0) AS unmapped_frame_count,
     coalesce(i.incident_count, 0) AS incident_count,
     k.synced_at IS NOT NULL AS is_synced
 FROM names AS n

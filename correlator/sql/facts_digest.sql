@@ -12,5 +12,8 @@ SELECT sha256(concat_ws('|',
     (SELECT concat_ws(',', count(*), max(received_at)) FROM incident_events WHERE occurred_at <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM change_requests),
     (SELECT concat_ws(',', count(*), max(stated_at)) FROM service_mappings),
+    (SELECT concat_ws(',', count(*), max(stated_at)) FROM code_mappings),
+    (SELECT concat_ws(',', count(*), max(received_at)) FROM source_maps),
+    (SELECT concat_ws(',', count(*), max(decided_at)) FROM groupings WHERE decided_at <= $until),
     (SELECT concat_ws(',', count(*), max(decided_at)) FROM verdicts WHERE decided_at <= $until)
 )) AS digest

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.failure_groups import FRAMES_MAX, Assembler, FailureGroup, ServiceCode
+from correlator.groupings import Groupings
+from correlator.original_frames import OriginalFrames
 from correlator.revisions import Timeline
 from schemas import tables
 from schemas.records import CommitSha, RepositoryName
@@ -51,6 +54,8 @@ def assembled(
     services: Mapping[str, ServiceCode] | None = None,
     intervals: Sequence[dict[str, Any]] = (),
     landed: Mapping[str, str] | None = None,
+    decisions: Sequence[Mapping[str, Any]] = (),
+    originals: OriginalFrames | None = None,
 ) -> list[FailureGroup]:
     asked = port or Repository({sha(n): TREE for n in range(1, 6)})
     return Assembler(
@@ -59,6 +64,8 @@ def assembled(
         timeline=Timeline(intervals),
         resolve=lambda repository, text: asked.resolve(RepositoryName(repository), text),
         landing=lambda _, commit: (landed or {}).get(commit, commit),
+        groupings=Groupings(decisions),
+        originals=originals,
     ).assemble(shape(cause) for cause in causes)
 
 
@@ -325,3 +332,82 @@ def test_every_failing_trace_is_counted_in_one_group_and_under_one_revision(
         assert sum(map(group.failures.count, group.failures.revisions())) == len(group.failures)
         assert group.row["first_seen_at"] == group.failures.at(0)
         assert group.row["last_seen_at"] == group.failures.at(-1)
+
+
+# --- what people decided ------------------------------------------------------------------------------------
+
+
+def test_failures_that_a_person_merged_are_one_group_and_say_of_what() -> None:
+    other = stack(("checkout/app.py", 12, "post_order"), ("checkout/prices.py", 40, "rebate"))
+    first, second = sorted(assembled([raised(1), raised(2, other)]), key=lambda g: g.row["sample_trace_id"])
+    decided = {
+        "service": "checkout",
+        "fingerprint": second.row["fingerprint"],
+        "fingerprint_version": second.row["fingerprint_version"],
+        "decision": "merge",
+        "into_fingerprint": first.row["fingerprint"],
+        "split_by": None,
+    }
+    (group,) = assembled([raised(1), raised(2, other)], decisions=[decided])
+    assert group.row["group_id"] == first.row["group_id"]
+    assert group.row["failing_trace_count"] == 2
+    parts = json.loads(group.row["fingerprint_parts"])
+    assert parts == json.loads(first.row["fingerprint_parts"]) | {"merged_from": [second.row["fingerprint"]]}
+
+
+def test_a_failure_that_a_person_split_is_a_group_per_message() -> None:
+    texts = [FLAT, FLAT.replace("'gift'", "'gift', a voucher")]
+    (group,) = assembled([raised(n, text) for n, text in enumerate(texts, 1)])
+    decided = {
+        "service": "checkout",
+        "fingerprint": group.row["fingerprint"],
+        "fingerprint_version": group.row["fingerprint_version"],
+        "decision": "split",
+        "into_fingerprint": None,
+        "split_by": "message",
+    }
+    found = assembled([raised(n, text) for n, text in enumerate(texts, 1)], decisions=[decided])
+    assert len({g.row["group_id"] for g in found} - {group.row["group_id"]}) == 2
+
+
+# --- generated code -----------------------------------------------------------------------------------------
+
+MAPS = Path(__file__).parent.parent / "golden" / "source_maps"
+SOURCES = ("web/src/cart.ts", "web/src/main.ts", "web/src/prices.ts")
+
+
+def from_bundle(originals: OriginalFrames | None) -> FailureGroup:
+    text = (MAPS / "a_bundle_by_esbuild.txt").read_text(encoding="utf-8")
+    told: dict[str, Any] = {
+        "sdk_language": "nodejs",
+        "service_version": "1.4.0",
+        "exception_type": "TypeError",
+    }
+    port = Repository({sha(3): SOURCES}, {(sha(3), "web/src/prices.ts"): {5: sha(2)}})
+    (group,) = assembled([raised(1, text, **told)], port=port, originals=originals)
+    return group
+
+
+def test_a_frame_of_a_bundle_without_its_map_is_unmapped_and_blames_nobody() -> None:
+    frames = from_bundle(None).frames
+    assert {frame["mapping"] for frame in frames[:2]} == {"unmapped"}
+    assert {frame["blamed_sha"] for frame in frames} == {None}
+
+
+def test_with_its_map_a_bundles_frame_blames_the_line_of_the_source() -> None:
+    row = {"service": "checkout", "version": "1.4.0", "file": "main.3f9c2a1b.js", "content_sha256": "one"}
+    content = (MAPS / "main.3f9c2a1b.js.map").read_bytes()
+    group = from_bundle(OriginalFrames([row], lambda *_: content))
+    first = group.frames[0]
+    assert (first["path"], first["function"], first["line"]) == ("web/src/prices.ts", "priceOf", 5)
+    assert first["blamed_sha"] == sha(2)
+    assert json.loads(group.row["fingerprint_parts"])["functions"][0] == "priceOf"
+
+
+def test_the_line_of_compiled_code_is_not_blamed_though_its_source_is_found() -> None:
+    text = "TypeError: x\n    at total (/app/dist/cart.js:12:5)"
+    port = Repository({sha(3): SOURCES}, {(sha(3), "web/src/cart.ts"): {12: sha(2)}})
+    (group,) = assembled([raised(1, text, sdk_language="nodejs")], port=port)
+    assert (group.frames[0]["path"], group.frames[0]["mapping"]) == ("web/src/cart.ts", "transpiled")
+    assert group.frames[0]["blamed_sha"] is None
+    assert port.asked == []

@@ -45,3 +45,28 @@ def test_machinery_and_modules_are_not_in_app() -> None:
     stack = parse("goroutine 1 [running]:\n" + "\n".join(f"{name}\n\t{file}:1 +0x1" for name, file in pairs))
     assert stack is not None
     assert [frame.in_app for frame in stack.outermost.frames] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("text", "chain"),
+    [
+        (
+            "failed to save:\n    main.save\n        /srv/a.go:12\n  - no stock:\n    main.(*Cart).hold\n        /srv/b.go:3",
+            [("failed to save:", ["main.save"]), ("no stock", ["main.(*Cart).hold"])],
+        ),
+        (
+            "cannot save\n(1) attached stack trace\n  -- stack trace:\n  | main.save\n  | \t/srv/a.go:12\n  | main.main\n"
+            "  | \t/srv/a.go:20\nError types: (1) *withstack.withStack",
+            [("cannot save", ["main.save", "main.main"])],
+        ),
+        (
+            "runtime error: index out of range\n/srv/a.go:12 (0x483dd6)\n\tTotal: return c.items[i]",
+            [("runtime error: index out of range", ["Total"])],
+        ),
+    ],
+    ids=["xerrors", "cockroachdb", "gin"],
+)
+def test_libraries_print_stacks_of_their_own(text: str, chain: list[tuple[str, list[str]]]) -> None:
+    stack = parse(text)
+    assert stack is not None
+    assert [(link.message, [f.function for f in link.frames]) for link in stack.chain] == chain

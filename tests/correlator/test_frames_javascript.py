@@ -2,6 +2,7 @@
 
 import pytest
 
+from correlator import frames
 from correlator.frames_javascript import parse
 from schemas.records import Frame
 
@@ -89,3 +90,23 @@ def test_caused_by_opens_the_cause() -> None:
     stack = parse("Error: a\n    at f (/srv/a.js:1:2)\nCaused by: TypeError: b\n    at g (/srv/b.js:1:2)")
     assert stack is not None
     assert [(link.type, link.relation) for link in stack.chain] == [("Error", None), ("TypeError", "cause")]
+
+
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("at render(/srv/app/Scene.js:78:24)", ("/srv/app/Scene.js", "render", 78, 24)),
+        (
+            "at Box.eval(webpack:///./src/box.jsx?:295:108)",
+            ("webpack:///./src/box.jsx?", "Box.eval", 295, 108),
+        ),
+        ("at foo$bar (address at index.android.bundle:1:2938)", ("index.android.bundle", "foo$bar", 1, 2938)),
+        ("at Anonymous function (http://a/b.js:48:13)", ("http://a/b.js", "Anonymous function", 48, 13)),
+    ],
+)
+def test_mobile_and_older_engines_print_their_own_forms(line: str, place: tuple[str, str, int, int]) -> None:
+    for language in (None, "javascript"):
+        stack = frames.parse(f"TypeError: x\n    {line}", language)
+        assert stack is not None
+        (frame,) = stack.outermost.frames
+        assert (frame.file, frame.function, frame.line, frame.column) == place

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator.mappings import Mapped, Mapper, normalise
+from schemas.records import Frame
 
 TREE = (
     "README.md",
@@ -120,3 +121,89 @@ def test_a_copy_of_the_repository_anywhere_maps_every_file(path: str, folders: l
 def test_normalising_twice_changes_nothing_more(file: str) -> None:
     once = normalise("/" + file.replace(":", ""))
     assert normalise(once) == once
+
+
+# --- by class, package and source ---------------------------------------------------------------------------
+
+CLASSES = (
+    "apps/shop/lib/cart.ex",
+    "apps/web/lib/cart.ex",
+    "lib/enum.ex",
+    "packages/shop/lib/cart.dart",
+    "src/Acme.Shop/Cart.cs",
+    "src/Acme.Shop/Admin/Cart.cs",
+    "src/Service/Cart.php",
+    "src/main/java/com/acme/Cart.java",
+    "src/main/java/com/other/Cart.java",
+    "web/src/routes/cart.ts",
+    "web/src/server.ts",
+)
+
+
+@pytest.mark.parametrize(
+    ("frame", "path", "how"),
+    [
+        (
+            Frame("Cart.java", "total", 3, module="com.acme.Cart$Line"),
+            "src/main/java/com/acme/Cart.java",
+            "relative",
+        ),
+        (Frame(None, "total", None, module="com.other.Cart"), "src/main/java/com/other/Cart.java", "class"),
+        (
+            Frame(None, "Acme.Shop.Admin.Cart.<Total>d__3.MoveNext", None),
+            "src/Acme.Shop/Admin/Cart.cs",
+            "class",
+        ),
+        (Frame("Cart.php", "total", 3, module="App.Service.Cart"), "src/Service/Cart.php", "partial"),
+        (Frame("lib/cart.ex", "A.f/1", 3, module="web"), "apps/web/lib/cart.ex", "suffix"),
+        (Frame("package:shop/cart.dart", "f", 3), "packages/shop/lib/cart.dart", "package"),
+        (Frame("/app/web/dist/routes/cart.js", "f", 3), "web/src/routes/cart.ts", "transpiled"),
+        (Frame("/app/dist/server.js", "f", 3), "web/src/server.ts", "transpiled"),
+    ],
+)
+def test_a_class_a_package_or_a_compiled_file_leads_to_its_source(frame: Frame, path: str, how: str) -> None:
+    assert Mapper(CLASSES).of(frame) == Mapped(path, how)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Frame("lib/enum.ex", "Enum.map/2", 3, module="elixir", in_app=False),
+        Frame(None, "System.Linq.Enumerable.Sum", None, in_app=False),
+        Frame(None, "Cart.total", None),
+        Frame("package:http/cart.dart", "f", 3),
+        Frame("/app/dist/missing.js", "f", 3),
+        Frame(None, None, None),
+    ],
+)
+def test_what_is_foreign_or_could_be_anything_maps_to_nothing(frame: Frame) -> None:
+    assert Mapper(CLASSES).of(frame) is None
+
+
+def test_a_mapping_by_hand_ends_at_a_folder_and_the_longest_wins() -> None:
+    mapper = Mapper(
+        ("a/x.py", "b/x.py", "lib/y.py"),
+        manual=[("/app", "a"), ("/app/special/", "b"), ("/venv/site-packages/ours", "lib")],
+    )
+    assert mapper.resolve("/app/x.py") == Mapped("a/x.py", "manual")
+    assert mapper.resolve("/app/special/x.py") == Mapped("b/x.py", "manual")
+    assert mapper.resolve("/application/x.py") is None
+    assert mapper.resolve("/venv/site-packages/ours/y.py") == Mapped("lib/y.py", "manual")
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        (Frame("/app/setup.py", "f", 1), "mapped"),
+        (Frame("<string>", "f", 1), "made it up"),
+        (Frame("/usr/lib/python3.12/json/decoder.py", "f", 1), "package"),
+        (Frame("/app/none.py", "f", 1), "no file of the tree"),
+        (Frame("/app/app.py", "f", 1), "several files"),
+        (Frame(None, "f", None), "names no file"),
+    ],
+)
+def test_an_explanation_says_why(frame: Frame, reason: str) -> None:
+    found = Mapper(TREE).explain(frame)
+    assert reason in found.reason
+    if "several" in reason:
+        assert found.candidates == ("services/cart/app.py", "services/checkout/app.py")

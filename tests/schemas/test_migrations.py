@@ -14,6 +14,7 @@ from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
 NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
+NEW_IN_3 = {"facts.code_mappings", "facts.source_maps", "ledger.groupings"}
 
 
 def columns(store: Store) -> list[dict[str, object]]:
@@ -32,6 +33,8 @@ def first_version(path: Path) -> None:
         connection.execute("DROP VIEW facts.unfolded_spans")
         for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
             connection.execute(f"DROP TABLE facts.{name}")
+        for name in NEW_IN_3:
+            connection.execute(f"DROP TABLE {name}")
         connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
         connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
         for number, seconds in ((1, 0), (2, 30), (2, 300)):
