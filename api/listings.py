@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 _FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+")
 
@@ -123,6 +124,48 @@ def status(found: Mapping[str, Any]) -> str:
         told.append((f"job {name}", f"{outcome}, {_cell(job['ended_at'])} after {job['duration_s']} s"))
     width = max(len(what) for what, _ in told)
     return "\n".join(f"{what:<{width}}  {figure}" for what, figure in told)
+
+
+def evaluation(found: Mapping[str, Any]) -> RenderableType:
+    """Precision and recall, the confusion table, tools, hard cases, and the lines that were wrong."""
+    origins = ("ai", "human", "automation", "unknown")
+    confusion = _table(("label", *(f"said {origin}" for origin in origins)))
+    for label, row in found["confusion"].items():
+        confusion.add_row(label, *(str(row[origin]) for origin in origins))
+    tools = _table(("tool", "labelled", "found", "precision", "recall"))
+    for tool, row in found["tools"].items():
+        tools.add_row(
+            tool,
+            str(row["labelled"]),
+            str(row["found"]),
+            _fraction(row["precision"]),
+            _fraction(row["recall"]),
+        )
+    hard = _table(("hard case", "lines", "false ai", "missed ai"))
+    for name, row in found["hard"].items():
+        hard.add_row(name, str(row["lines"]), str(row["false_ai"]), str(row["missed_ai"]))
+    wrong = [f"line {e['line']}: {e['label']}, said {e['origin']}: {e['matched']}" for e in found["errors"]]
+    mistaken = [f"line {e['line']}: tool {e['tool']}, said {e['tools']}" for e in found["wrong_tools"]]
+    return Group(
+        f"{found['lines']} lines, {found['scored']} scored",
+        f"ai precision   {_share(found['ai']['precision'])}",
+        f"ai recall      {_share(found['ai']['recall'])}",
+        f"tool right     {_share(found['tool_right'])}",
+        *("", confusion, "", tools),
+        *(("", hard) if found["hard"] else ()),
+        *(Text(line) for line in ("", *wrong, *mistaken) if wrong or mistaken),
+    )
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    counts = f"{found['numerator']} of {found['denominator']}"
+    if found["value"] is None:
+        return f"- ({counts})"
+    return f"{found['value']:.4f} ({counts}; 95 % {found['low']:.4f} to {found['high']:.4f})"
+
+
+def _fraction(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _table(columns: tuple[str, ...]) -> Table:

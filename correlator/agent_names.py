@@ -254,6 +254,8 @@ def agent(name: str, mailbox: str, catalogue: Catalogue, on: date | None) -> Age
         ):
             tool = spoken.tools[0]
         return Agent(tool, model, kind, account.confidence, account.role, account.also_releases)
+    if mailbox in catalogue.automation.mailboxes:
+        return None  # a release or test account that carries its product's name
     if spoken and _is_agent_name(name, mailbox, spoken, catalogue, on):
         return Agent(spoken.tools[0], model, "name", Confidence.B)
     if catalogue.self_declared.search(name):

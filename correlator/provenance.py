@@ -23,9 +23,10 @@ AI_ROLES = frozenset({Role.AUTHOR, Role.COAUTHOR, Role.ASSIST})
 CHANGE_REQUEST = "change_request"
 """Channel of evidence about a pull or merge request. It never decides a single commit."""
 
-_ROLE_ORDER = (
+ROLE_ORDER = (
     Role.AUTHOR, Role.COAUTHOR, Role.ASSIST, Role.SUGGESTION, Role.MESSAGE_ONLY, Role.REVIEW_ONLY, Role.NONE,
 )  # fmt: skip
+"""What an AI did, the most first."""
 _REVERT = re.compile(r"^(?:Revert(?:s|ed)?\b|revert(?:\([^)]*\))?!?:|Reapply\b)", re.IGNORECASE)
 _MERGED_BRANCH = (
     re.compile(r"^Merge pull request #\d+ from [^/\s]+/(?P<ref>\S+)"),  # GitHub
@@ -78,7 +79,7 @@ def detect(commit: Commit, policy: Policy) -> ProvenanceVerdict:
 
 def primary_tool(verdict: ProvenanceVerdict) -> str | None:
     """The leading AI tool of a verdict: that of its strongest deciding evidence."""
-    return next((e.tool for e in verdict.evidence if _decides_ai(e) and e.tool in verdict.tools), None)
+    return next((e.tool for e in verdict.evidence if decides_ai(e) and e.tool in verdict.tools), None)
 
 
 def read_text(text: str, on: date | None) -> tuple[ProvenanceEvidence, ...]:
@@ -234,7 +235,7 @@ def _rank(e: ProvenanceEvidence) -> tuple[object, ...]:
     return (
         e.channel == CHANGE_REQUEST,
         e.origin is not Origin.AI,
-        _ROLE_ORDER.index(e.role),
+        ROLE_ORDER.index(e.role),
         e.confidence,
         e.channel,
         e.kind,
@@ -244,7 +245,8 @@ def _rank(e: ProvenanceEvidence) -> tuple[object, ...]:
     )
 
 
-def _decides_ai(e: ProvenanceEvidence) -> bool:
+def decides_ai(e: ProvenanceEvidence) -> bool:
+    """Whether a piece of evidence alone makes a commit ai."""
     return (
         e.origin is Origin.AI
         and e.channel != CHANGE_REQUEST
@@ -277,7 +279,7 @@ def _verdict(
     note: ai_notes.AiNote,
     rules: Catalogue,
 ) -> ProvenanceVerdict:
-    ai = [e for e in evidence if _decides_ai(e)]
+    ai = [e for e in evidence if decides_ai(e)]
     human = [e for e in evidence if e.origin is Origin.HUMAN]
     machine = [e for e in evidence if e.origin is Origin.AUTOMATION]
     tools: set[str] = set()
@@ -301,7 +303,7 @@ def _verdict(
     said = [e for e in evidence if e.channel != CHANGE_REQUEST]
     return ProvenanceVerdict(
         origin=origin,
-        role=min((e.role for e in (ai or said)), key=_ROLE_ORDER.index, default=Role.NONE),
+        role=min((e.role for e in (ai or said)), key=ROLE_ORDER.index, default=Role.NONE),
         tools=tuple(sorted(tools)),
         models=tuple(sorted(models)),
         confidence=min((e.confidence for e in deciding), default=None),
