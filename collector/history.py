@@ -56,7 +56,7 @@ def append_commits(git: Git, store: Store, repository: RepositoryName, *, timeou
         git.stream(*_LOG, "--stdin", timeout_s=timeout_s, stdin=revisions.encode()) as output,
         store.transaction(),
     ):
-        for batch in _batches(_commits(output, repository), COMMIT_ROWS_PER_BATCH):
+        for batch in batches(_commits(output, repository), COMMIT_ROWS_PER_BATCH):
             store.append(tables.COMMITS, stores.arrow(tables.COMMITS, batch))
     return _count(store, repository) - before
 
@@ -217,11 +217,11 @@ def _count(store: Store, repository: RepositoryName) -> int:
 
 
 def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
-    fields = _fields(output)
-    for sha in fields:
-        parents = next(fields)
-        names = [next(fields).decode("utf-8", "replace") for _ in range(4)]
-        authored, committed = (_unix_s(next(fields).decode("ascii", "replace")) for _ in range(2))
+    told = fields(output)
+    for sha in told:
+        parents = next(told)
+        names = [next(told).decode("utf-8", "replace") for _ in range(4)]
+        authored, committed = (_unix_s(next(told).decode("ascii", "replace")) for _ in range(2))
         yield {
             "repository": repository,
             "sha": sha.decode("ascii"),
@@ -232,11 +232,11 @@ def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
             "committer_email": names[3],
             "authored_at": landed_at(authored),
             "committed_at": landed_at(committed),
-            "message": next(fields).decode("utf-8", "replace"),
+            "message": next(told).decode("utf-8", "replace"),
         }
 
 
-def _fields(output: IO[bytes]) -> Iterator[bytes]:
+def fields(output: IO[bytes]) -> Iterator[bytes]:
     """NUL-terminated fields. git prints a message only up to its first NUL, so no field can be forged."""
     rest = b""
     while chunk := output.read(1 << 20):
@@ -254,7 +254,8 @@ def _unix_s(text: str) -> int:
         return 0
 
 
-def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+def batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """Lists of ``size`` rows, the last one shorter."""
     batch: list[Row] = []
     for row in rows:
         batch.append(row)

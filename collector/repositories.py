@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from collector import history, hunks, mirror, revisions
+from collector import history, hunks, mirror, revisions, side_commits
 from collector.git import Git
 from schemas import tables
 from schemas.errors import MalformedInput, SourceUnavailable
@@ -32,6 +32,7 @@ _MIRRORED = (
     tables.MAINLINE,
     tables.CHANGE_PATHS,
     tables.HUNKS,
+    tables.SIDE_COMMIT_PATHS,
     tables.GIT_REVISIONS,
     tables.GIT_TREES,
     tables.GIT_BLAMES,
@@ -174,6 +175,8 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
         added, dropped = 0, 0
         if fetched.head_sha is not None and fetched.head_sha != row["head_sha"]:
             added, dropped = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
+        tell("side commits", 0, 0)
+        side_commits.append(git, store, name, timeout_s=settings.git_timeout_s)
         with store.write_lock:
             store.execute(
                 "UPDATE repositories SET default_branch = $branch, head_sha = $head, notes_sha = $notes, "

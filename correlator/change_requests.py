@@ -4,14 +4,17 @@ It speaks of the request as a whole, at most with confidence B, and never of a s
 to the members of a change. How precise branch prefixes are is measured nowhere, hence the caution.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from correlator import provenance
 from correlator.catalogue import catalogue
 from correlator.catalogue_rules import UNSPECIFIED
 from correlator.provenance import CHANGE_REQUEST
-from schemas.records import ProvenanceEvidence
+from schemas.records import Commit, CommitSha, ProvenanceEvidence, ProvenanceVerdict, RepositoryName
 from schemas.vocabulary import Confidence, Origin, Role
 
 
@@ -36,6 +39,39 @@ def detect_change_request(
         *(_of_request(e) for e in provenance.read_text(f"{title}\n\n{body}", None) if e.channel != "subject"),
     ]
     return provenance.ordered(found)
+
+
+def own_commits(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The request's own commits as they were imported; a squash keeps none of them. Empty: not told."""
+    found: list[dict[str, Any]] = json.loads(request.get("commits") or "[]")
+    return found
+
+
+def commit_of(told: Mapping[str, Any], now: datetime) -> Commit:
+    """One of :func:`own_commits` as provenance reads it. ``now`` stands in for a time that was not told."""
+    author = told.get("author_name") or "", told.get("author_email") or ""
+    at = datetime.fromisoformat(told["authored_at"]) if told.get("authored_at") else now
+    return Commit(
+        repository=RepositoryName(""),
+        sha=CommitSha(told.get("sha") or ""),
+        parents=(),
+        author_name=author[0],
+        author_email=author[1],
+        committer_name=told.get("committer_name") or author[0],
+        committer_email=told.get("committer_email") or author[1],
+        authored_at=at,
+        committed_at=at,
+        message=told.get("message") or "",
+    )
+
+
+def as_told(verdict: ProvenanceVerdict) -> ProvenanceVerdict:
+    """A verdict on a commit that git does not show us: at most of confidence B."""
+    return replace(
+        verdict,
+        confidence=verdict.confidence and max(verdict.confidence, Confidence.B),
+        evidence=tuple(replace(e, confidence=max(e.confidence, Confidence.B)) for e in verdict.evidence),
+    )
 
 
 def _labels(labels: Sequence[str]) -> list[ProvenanceEvidence]:

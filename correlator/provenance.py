@@ -20,6 +20,8 @@ from schemas.vocabulary import Confidence, Origin, Role
 
 AI_ROLES = frozenset({Role.AUTHOR, Role.COAUTHOR, Role.ASSIST})
 """Roles that make a change ai."""
+OVERRIDE = "override"
+"""Channel and basis of what a person states."""
 CHANGE_REQUEST = "change_request"
 """Channel of evidence about a pull or merge request. It never decides a single commit."""
 
@@ -57,24 +59,54 @@ def detect(commit: Commit, policy: Policy) -> ProvenanceVerdict:
         ``models`` sorted, and the line ranges of its note. Evidence of one kind, tool and model is kept once.
 
     Source:
-        Precedence: lines attested by a note, identity, structured trailer, template answer, footer and prose,
+        Precedence: lines attested by a note or trace, identity, structured trailer, template answer, footer and prose,
         automation identity, declared no AI, policy, unknown.
     """
     rules = catalogue()
     authored = _utc(commit.authored_at)
     lines = message_lines.read(commit.message)
     note = ai_notes.parse(commit.note, rules) if commit.note else ai_notes.EMPTY
+    traced = ai_notes.traced(commit.traced, rules) if commit.traced else ai_notes.EMPTY
     subject = lines[0].raw.strip() if lines else ""
     evidence = ordered(
         [
-            *_note(note),
+            *_attested(note, "note", "git_ai_lines"),
+            *_attested(traced, "agent_trace", "traced_lines"),
             *_people(commit, subject, authored.date(), rules),
             *_message(lines, subject, authored.date(), rules),
             *_merged(lines, subject, rules),
         ]
     )
     policies = _policy(authored, evidence, policy)
-    return _verdict(evidence, policies, note, rules)
+    return _verdict(evidence, policies, [note, traced], rules)
+
+
+def overridden(
+    verdict: ProvenanceVerdict, origin: Origin, tools: Sequence[str], reason: str | None
+) -> ProvenanceVerdict:
+    """The verdict that a person states; the machine's evidence stays below theirs.
+
+    Attested lines are put aside: who overrides a commit speaks of all of it.
+    """
+    role = Role.AUTHOR if origin is Origin.AI else Role.NONE
+    named = tuple(sorted(tools)) or ((UNSPECIFIED,) if origin is Origin.AI else ())
+    text = (reason or f"stated: {origin}")[: trailers.MATCHED_CHARACTERS_MAX]
+    stated = [
+        ProvenanceEvidence(OVERRIDE, "statement", tool, None, role, Confidence.A, text, origin)
+        for tool in (named or (None,))
+    ]
+    return replace(
+        verdict,
+        origin=origin,
+        role=role,
+        tools=named,
+        models=(),
+        confidence=None if origin is Origin.UNKNOWN else Confidence.A,
+        basis=OVERRIDE,
+        conflict=False,
+        evidence=(*stated, *verdict.evidence),
+        ai_lines=(),
+    )
 
 
 def primary_tool(verdict: ProvenanceVerdict) -> str | None:
@@ -99,18 +131,15 @@ def _message(
     yield from statements.read(lines, rules, on, is_revert=bool(_REVERT.match(subject)))
 
 
-def _note(note: ai_notes.AiNote) -> Iterator[ProvenanceEvidence]:
+def _attested(note: ai_notes.AiNote, channel: str, kind: str) -> Iterator[ProvenanceEvidence]:
+    """One row per tool whose lines are attested; known-human lines speak only where no AI line does."""
+    text = f"{note.human_line_count} known-human lines"
     if note.ai_line_count:
-        text = f"{note.ai_line_count} AI lines, {note.human_line_count} known-human lines"
-        for tool in note.tools:
-            yield ProvenanceEvidence(
-                "note", "git_ai_lines", tool, None, Role.COAUTHOR, Confidence.A, text, Origin.AI
-            )
+        text = f"{note.ai_line_count} AI lines, {text}"
+        for tool in note.tools or (UNSPECIFIED,):
+            yield ProvenanceEvidence(channel, kind, tool, None, Role.COAUTHOR, Confidence.A, text, Origin.AI)
     elif note.human_line_count:
-        text = f"{note.human_line_count} known-human lines"
-        yield ProvenanceEvidence(
-            "note", "git_ai_lines", None, None, Role.NONE, Confidence.A, text, Origin.HUMAN
-        )
+        yield ProvenanceEvidence(channel, kind, None, None, Role.NONE, Confidence.A, text, Origin.HUMAN)
 
 
 def _people(commit: Commit, subject: str, on: date, rules: Catalogue) -> Iterator[ProvenanceEvidence]:
@@ -276,7 +305,7 @@ def _hints_at_ai(e: ProvenanceEvidence) -> bool:
 def _verdict(
     evidence: tuple[ProvenanceEvidence, ...],
     policies: tuple[ProvenanceEvidence, ...],
-    note: ai_notes.AiNote,
+    notes: Sequence[ai_notes.AiNote],
     rules: Catalogue,
 ) -> ProvenanceVerdict:
     ai = [e for e in evidence if decides_ai(e)]
@@ -286,16 +315,17 @@ def _verdict(
     models: set[str] = set()
     if ai:
         origin, deciding = Origin.AI, ai
-        basis = "attested_lines" if note.ai_line_count else "declared"
+        basis = "attested_lines" if any(note.ai_line_count for note in notes) else "declared"
         tools = {e.tool for e in ai if e.tool}
         if len(tools) > 1:
             tools.discard(UNSPECIFIED)
-        models = {e.model for e in ai if e.model} | set(note.models)
+        models = {e.model for e in ai if e.model} | {model for note in notes for model in note.models}
     elif machine:
         origin, deciding, basis = Origin.AUTOMATION, machine, "automation"
     elif human:
         origin, deciding = Origin.HUMAN, human
-        basis = "attested_lines" if all(e.channel == "note" for e in human) else "declared"
+        is_attested = all(e.channel in ("note", "agent_trace") for e in human)
+        basis = "attested_lines" if is_attested else "declared"
     elif policies:
         origin, deciding, basis = Origin.HUMAN, list(policies), "policy"
     else:
@@ -311,5 +341,5 @@ def _verdict(
         conflict=bool(ai and any(e.role is not Role.MESSAGE_ONLY for e in human)),
         catalogue_version=rules.version,
         evidence=(*evidence, *(policies if not ai and not machine and not human else ())),
-        ai_lines=note.lines,
+        ai_lines=tuple(line for note in notes for line in note.lines),
     )

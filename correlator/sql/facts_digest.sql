@@ -11,6 +11,9 @@ SELECT sha256(concat_ws('|',
     (SELECT concat_ws(',', count(*), max(received_at)) FROM deployments WHERE coalesce(finished_at, started_at) <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM incident_events WHERE occurred_at <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM change_requests),
+    (SELECT count(*) FROM side_commit_paths),
+    (SELECT concat_ws(',', count(*), max(received_at)) FROM attested_lines),
+    (SELECT concat_ws(',', count(*), max(stated_at)) FROM provenance_overrides WHERE stated_at <= $until),
     (SELECT concat_ws(',', count(*), max(stated_at)) FROM service_mappings),
     (SELECT concat_ws(',', count(*), max(decided_at)) FROM verdicts WHERE decided_at <= $until)
 )) AS digest

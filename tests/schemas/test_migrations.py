@@ -14,6 +14,14 @@ from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
 NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
+NEW_IN_3 = {
+    "facts.attested_lines",
+    "facts.side_commit_paths",
+    "ledger.provenance_overrides",
+    "ledger.former_provenance",
+    "ledger.provenance_audits",
+    "ledger.provenance_labels",
+}
 
 
 def columns(store: Store) -> list[dict[str, object]]:
@@ -30,6 +38,9 @@ def first_version(path: Path) -> None:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
         connection.execute("DROP VIEW facts.unfolded_spans")
+        for name in NEW_IN_3:
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
         for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
             connection.execute(f"DROP TABLE facts.{name}")
         connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
