@@ -14,7 +14,7 @@ import typer
 from pydantic import ValidationError
 from rich.markup import escape
 
-from api import client, listings, provenance_commands, weeks
+from api import client, listings, provenance_commands, provenance_ledger_commands, weeks
 from api.client import Client
 from api.console import DataOption, JsonOption, err, out
 from api.console import begin as _begin
@@ -35,6 +35,7 @@ cli.add_typer(repo, name="repo")
 cli.add_typer(service, name="service")
 cli.add_typer(token, name="token")
 provenance_commands.add_to(cli)
+provenance_ledger_commands.add_to(cli)
 
 
 def main() -> None:

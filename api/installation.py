@@ -16,6 +16,7 @@ from api import folder, queries, report, report_files, status
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
+from collector.intake.door import Accepted, Door
 from collector.loader import Loader
 from collector.policy import Policy
 from collector.spool import Spool
@@ -197,6 +198,14 @@ class Installation:
     def remove_repository(self, repository: str) -> None:
         """Forget a repository and its mirror; what was inferred of it goes with the next correlation."""
         repositories.remove(self.store, self.settings, repository)
+
+    def take(self, noun: str, body: bytes) -> Accepted:
+        """Take an intake body as the server's door does.
+
+        Raises:
+            MalformedInput: it is not understood.
+        """
+        return Door(self.store, self.settings).accept(noun, body, {})
 
     def map_service(self, service: str, repository: str, path: str = "") -> Row:
         """State where a service's code lives.

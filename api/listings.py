@@ -22,6 +22,7 @@ REPOSITORY = (
     "synced_at",
 )
 TOKEN = ("token_id", "name", "scope", "created_at", "expires_at", "revoked_at", "last_used_at")
+PROVENANCE_STATEMENT = ("repository", "sha", "stated_at", "origin", "tools", "reason", "token_id")
 DOCTOR = ("service", "repository", "revision", "frames", "incidents", "missing for an answer")
 
 
@@ -155,6 +156,42 @@ def evaluation(found: Mapping[str, Any]) -> RenderableType:
         *(("", hard) if found["hard"] else ()),
         *(Text(line) for line in ("", *wrong, *mistaken) if wrong or mistaken),
     )
+
+
+def coverage(found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line per repository and month, one column per figure, as percentages."""
+    if not found:
+        return "nothing has landed yet: add a repository, and correlate"
+    figures = list(dict.fromkeys(row["figure"] for row in found))
+    months: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in found:
+        month = months.setdefault((row["repository"], str(_plain(row["time"]))[:7]), {})
+        month[row["figure"]] = row["value"]
+        if row["figure"] == "notes_share":
+            month["commits"] = row["n"]
+    table = _table(("repository", "month", "commits", *(f.removesuffix("_share") for f in figures)))
+    for (repository, name), month in sorted(months.items()):
+        table.add_row(repository, name, _cell(month["commits"]), *(_percent(month[f]) for f in figures))
+    return table
+
+
+def audit(found: Mapping[str, Any]) -> str:
+    """What the labels of an audit say of the tags."""
+    told = found["figures"]
+    lines = [
+        f"audit {found['audit_id']}: {told['labelled']} of {told['drawn']} labelled, {told['unsure']} unsure",
+        *(f"{name}  {_ends(told[name])}" for name in ("sensitivity", "specificity", "prevalence")),
+        "the rates use it"
+        if told["is_used"]
+        else "too few labels for the rates: ten of marked changes and ten of others are needed",
+    ]
+    return "\n".join(lines)
+
+
+def _ends(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found['value']:.3f} (95 % {found['low']:.3f} to {found['high']:.3f})"
 
 
 def _share(found: Mapping[str, Any]) -> str:

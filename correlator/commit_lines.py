@@ -5,7 +5,6 @@ out says nothing, and what it holds beyond the known fields is the caller's.
 """
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from typing import Any
 from correlator import provenance
 from correlator.provenance import Policy
 from schemas.errors import MalformedInput
-from schemas.records import Commit, CommitSha, ProvenanceVerdict, RepositoryName
+from schemas.records import Commit, CommitSha, RepositoryName
 
 LINE_CHARACTERS_MAX = 4 * 1024 * 1024
 """One commit with its note; a longer line is refused, not held in memory whole by whoever reads by this bound."""
@@ -68,7 +67,7 @@ def explained(commit: Commit, policy: Policy | None = None) -> dict[str, Any]:
         "sha": commit.sha,
         "origin": str(verdict.origin),
         "role": str(verdict.role),
-        "tools": ranked_tools(verdict, commit.message),
+        "tools": provenance.ranked_tools(verdict, commit.message),
         "confidence": str(verdict.confidence) if verdict.confidence else None,
         "evidence": [asdict(piece) for piece in verdict.evidence],
         "models": list(verdict.models),
@@ -76,33 +75,6 @@ def explained(commit: Commit, policy: Policy | None = None) -> dict[str, Any]:
         "conflict": verdict.conflict,
         "catalogue_version": verdict.catalogue_version,
     }
-
-
-def ranked_tools(verdict: ProvenanceVerdict, message: str) -> list[str]:
-    """The tools of a verdict, the leading one first: by role, confidence and channel, then as the message names them.
-
-    A verdict itself is blind to the order of lines; among equals the first named leads here, as people write it.
-    """
-
-    def rank(tool: str) -> tuple[Any, ...]:
-        pieces = [e for e in verdict.evidence if e.tool == tool and provenance.decides_ai(e)]
-        return min(
-            (
-                provenance.ROLE_ORDER.index(e.role),
-                e.confidence,
-                e.channel,
-                _position(message, e.matched_text),
-                tool,
-            )
-            for e in pieces
-        )
-
-    return sorted(verdict.tools, key=rank)
-
-
-def _position(message: str, text: str) -> float:
-    found = message.find(text)
-    return found if found >= 0 else math.inf
 
 
 def _object(line: str) -> dict[str, Any]:

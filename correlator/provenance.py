@@ -5,10 +5,12 @@ never judged. The default is ``unknown``, ``human`` needs a positive reason, and
 with the conflict shown. Identities are unsigned text: a verdict says "declared", never "proved".
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 from correlator import agent_names, ai_notes, message_lines, statements, trailers
 from correlator.agent_names import Agent
@@ -109,15 +111,37 @@ def overridden(
     )
 
 
-def primary_tool(verdict: ProvenanceVerdict) -> str | None:
-    """The leading AI tool of a verdict: that of its strongest deciding evidence."""
-    return next((e.tool for e in verdict.evidence if decides_ai(e) and e.tool in verdict.tools), None)
+def ranked_tools(verdict: ProvenanceVerdict, message: str) -> list[str]:
+    """The tools of a verdict, the leading one first: by role, confidence and channel, then as the message names them.
+
+    A verdict itself is blind to the order of lines; among equals the first named leads here, as people write it.
+    """
+
+    def rank(tool: str) -> tuple[Any, ...]:
+        pieces = [e for e in verdict.evidence if e.tool == tool and decides_ai(e)]
+        return min(
+            (
+                ROLE_ORDER.index(e.role),
+                e.confidence,
+                e.channel,
+                _position(message, e.matched_text),
+                tool,
+            )
+            for e in pieces
+        )
+
+    return sorted(verdict.tools, key=rank)
 
 
 def read_text(text: str, on: date | None) -> tuple[ProvenanceEvidence, ...]:
     """Evidence in a message or body alone, each kind once, strongest first."""
     lines = message_lines.read(text)
     return ordered(_message(lines, lines[0].raw.strip() if lines else "", on, catalogue()))
+
+
+def _position(message: str, text: str) -> float:
+    found = message.find(text)
+    return found if found >= 0 else math.inf
 
 
 def _utc(at: datetime) -> datetime:

@@ -557,7 +557,7 @@ DELIVERIES = Table(
     (
         _column("source", TEXT, "generic | pagerduty", required=True),
         _column("delivery_id", TEXT, "the sender's id, else SHA-256 of the body", required=True),
-        _column("noun", TEXT, "deployments | incidents | changes | pagerduty", required=True),
+        _column("noun", TEXT, "deployments | incidents | changes | agent-traces | pagerduty", required=True),
         _column("received_at", TIME, "UTC", required=True),
         _column("body", BLOB, "raw bytes", required=True),
         _column("refused", TEXT, "why it was not understood; null when it was"),
@@ -1278,7 +1278,7 @@ PROVENANCE_LABELS = Table(
         _column("repository", TEXT, "-> repositories", required=True),
         _column("sha", TEXT, "mainline commit", required=True),
         _column("labelled_at", TIME, "UTC", required=True),
-        _column("label", TEXT, "ai (half of its added lines or more) | other | unsure", required=True),
+        _column("label", TEXT, "ai (some or all of its added lines) | other | unsure", required=True),
         _column("token_id", TEXT, "-> tokens; 'local' for the command line without a server", required=True),
     ),
     key=("audit_id", "repository", "sha", "labelled_at"),

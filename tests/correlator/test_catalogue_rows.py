@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from correlator.commit_lines import ranked_tools
-from correlator.provenance import Policy, detect
+from correlator.provenance import Policy, detect, ranked_tools
 from schemas.records import Commit, CommitSha, RepositoryName
 
 ANY = "some tool"
