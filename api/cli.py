@@ -88,7 +88,9 @@ def repo_add(
     repository: Annotated[str, typer.Argument(help="owner/name")],
     source: Annotated[str, typer.Argument(help="Path or URL to fetch from.")],
     url: Annotated[str | None, typer.Option(help="Repository URL that its services send.")] = None,
-    assume_unmarked: Annotated[str | None, typer.Option(help="'human': unmarked commits are human.")] = None,
+    assume_unmarked: Annotated[
+        str | None, typer.Option(help="'human': unmarked commits are human; 'none': no longer.")
+    ] = None,
     assume_unmarked_from: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this date on.")
     ] = None,

@@ -115,14 +115,16 @@ class Installation:
     ) -> Row:
         """State a repository; a statement of the settings file fills what is not given. Its history comes by sync."""
         stated = self.settings.repositories.get(repository)
-        start = assume_unmarked_from or (stated.assume_unmarked_from if stated else None)
+        start = assume_unmarked_from
+        if assume_unmarked is None and start is None and stated:
+            assume_unmarked, start = stated.assume_unmarked, stated.assume_unmarked_from
         repositories.add(
             self.store,
             self.settings,
             repository=repository,
             source=source,
             url=url or (stated.url if stated else None),
-            assume_unmarked=assume_unmarked or (stated.assume_unmarked if stated else None),
+            assume_unmarked=assume_unmarked,
             assume_unmarked_from=datetime(start.year, start.month, start.day, tzinfo=UTC) if start else None,
         )
         found = self.store.row("SELECT * FROM repositories WHERE repository = $name", name=repository)

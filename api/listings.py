@@ -19,6 +19,7 @@ REPOSITORY = (
     "change_count",
     "head_sha",
     "assume_unmarked",
+    "assume_unmarked_from",
     "synced_at",
 )
 TOKEN = ("token_id", "name", "scope", "created_at", "expires_at", "revoked_at", "last_used_at")

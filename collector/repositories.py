@@ -23,6 +23,9 @@ from schemas.store import Row, Store
 CHUNK_WEIGHT = 60_000
 """Paths, hunks and sixteenths of lines per transaction: some tens of megabytes."""
 
+TAKEN_BACK = "none"
+"""What takes a policy back; leaving it out keeps what was stated before."""
+
 Progress = Callable[[str, int, int], None]
 """Told (step, done, total); total is 0 where it is not known."""
 
@@ -73,7 +76,8 @@ def add(
         repository: ``owner/name``.
         source: Path of a local repository, or an https or ssh URL.
         url: What its services send as ``vcs.repository.url.full``; an http(s) source by default.
-        assume_unmarked: ``"human"`` when the operator states that unmarked commits are human work.
+        assume_unmarked: ``"human"`` when the operator states that unmarked commits are human work;
+            :data:`TAKEN_BACK` takes that back.
         assume_unmarked_from: From when on (UTC); required with ``assume_unmarked``.
 
     Returns:
@@ -85,12 +89,15 @@ def add(
     """
     name = mirror.checked_name(repository)
     where = mirror.checked_source(source)
-    if assume_unmarked not in {None, "human"}:
+    if assume_unmarked not in {None, "human", TAKEN_BACK}:
         raise MalformedInput(
             f"assume_unmarked = {assume_unmarked!r} is not known",
-            hint='write "human", or leave it out',
+            hint=f'write "human", "{TAKEN_BACK}" to take it back, or leave it out',
             repository=name,
         )
+    is_taken_back = assume_unmarked == TAKEN_BACK
+    if is_taken_back:
+        assume_unmarked = None
     if (assume_unmarked is None) != (assume_unmarked_from is None):
         raise MalformedInput(
             f"{name}: assume_unmarked and assume_unmarked_from go together",
@@ -104,8 +111,9 @@ def add(
         "repository": name,
         "source": where,
         "url": url or before.get("url") or _url_of(where),
-        "assume_unmarked": assume_unmarked or before.get("assume_unmarked"),
-        "assume_unmarked_from": assume_unmarked_from or before.get("assume_unmarked_from"),
+        "assume_unmarked": assume_unmarked or (None if is_taken_back else before.get("assume_unmarked")),
+        "assume_unmarked_from": assume_unmarked_from
+        or (None if is_taken_back else before.get("assume_unmarked_from")),
         "added_at": before.get("added_at") or datetime.now(UTC),
     }
     store.append_rows(tables.REPOSITORIES, [row], replace=True)

@@ -198,6 +198,12 @@ ROWS = [
     (trailer("Co-authored-by: Roo Code <roomote@roocode.com>"), "roo"),
     (trailer("Co-authored-by: Roo <roo@roocode.dev>"), "roo"),
     (author("Roomote Bot", "worker@roocode.com"), "roo"),
+    (author("Roo Code", "support@roocode.com"), None),
+    (author("Roo Code", "roo-code@roocode.com"), "roo"),
+    (author("Devin", "devin@cognition.ai"), "devin"),
+    (author("Devin", "d.gould@cognition.ai"), None),
+    (author("Claude", "claude.martin@anthropic.com"), None),
+    (trailer("Co-authored-by: Continue Agent <nate@continue.dev>"), "continue"),
     # kiro
     (trailer("Co-authored-by: Kiro <244629292+kiro-agent@users.noreply.github.com>"), "kiro"),
     (trailer("Co-authored-by: x <kiro-agent@users.noreply.github.com>"), "kiro"),

@@ -111,6 +111,30 @@ def test_spans_of_the_first_version_are_counted_once(tmp_path: Path) -> None:
         store.close()
 
 
+def test_verdicts_of_provenance_survive_an_upgrade(tmp_path: Path) -> None:
+    """Inferences are made anew; what earlier rules said of a commit is kept with their version."""
+    path = tmp_path / "old.duckdb"
+    Store.open(path).close()
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
+        connection.execute("USE old")
+        for name in NEW_IN_3:
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
+        connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
+        connection.execute(
+            "INSERT INTO inferences.commit_provenance VALUES ('acme/shop', 'a1', 'ai', 'author', ['codex'], [], 'A', "
+            "'declared', FALSE, '[]', '[]', '2025.1.1')"
+        )
+        connection.execute("UPDATE meta.schema_version SET version = 2")
+    store = Store.open(path)
+    assert store.rows("SELECT sha, catalogue_version, origin, tools FROM former_provenance") == [
+        {"sha": "a1", "catalogue_version": "2025.1.1", "origin": "ai", "tools": ["codex"]}
+    ]
+    assert store.value("SELECT count(*) FROM commit_provenance") == 0
+    store.close()
+
+
 def test_an_upgraded_store_has_the_columns_of_a_new_one(tmp_path: Path) -> None:
     first_version(tmp_path / "old.duckdb")
     upgraded, new = Store.open(tmp_path / "old.duckdb"), Store.open(tmp_path / "new.duckdb")
