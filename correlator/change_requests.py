@@ -6,8 +6,9 @@ to the members of a change. How precise branch prefixes are is measured nowhere,
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from correlator import provenance
@@ -16,6 +17,10 @@ from correlator.catalogue_rules import UNSPECIFIED
 from correlator.provenance import CHANGE_REQUEST
 from schemas.records import Commit, CommitSha, ProvenanceEvidence, ProvenanceVerdict, RepositoryName
 from schemas.vocabulary import Confidence, Origin, Role
+
+TOLD_KEPT_MAX = 16_384
+"""Requests whose commits stay judged in memory, so that a push costs what it brings."""
+_UNDATED = datetime(2100, 1, 1, tzinfo=UTC)
 
 
 def detect_change_request(
@@ -41,16 +46,35 @@ def detect_change_request(
     return provenance.ordered(found)
 
 
-def own_commits(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The request's own commits as they were imported; a squash keeps none of them. Empty: not told."""
-    found: list[dict[str, Any]] = json.loads(request.get("commits") or "[]")
-    return found
+@dataclass(frozen=True, slots=True)
+class ToldCommit:
+    """One of a request's own commits, as an import told it. ``lines_added``: None when not told."""
+
+    sha: str
+    lines_added: int | None
+    verdict: ProvenanceVerdict
 
 
-def commit_of(told: Mapping[str, Any], now: datetime) -> Commit:
-    """One of :func:`own_commits` as provenance reads it. ``now`` stands in for a time that was not told."""
+@lru_cache(maxsize=TOLD_KEPT_MAX)
+def own_commits(text: str) -> tuple[ToldCommit, ...]:
+    """The request's own commits, which a squash drops, out of the JSON array of CHANGE_REQUESTS.
+
+    Their verdicts are at most of confidence B: git does not show us these commits.
+    """
+    return tuple(
+        ToldCommit(
+            sha=str(row.get("sha") or ""),
+            lines_added=row.get("lines_added"),
+            verdict=_as_told(provenance.detect(_commit_of(row), provenance.Policy())),
+        )
+        for row in json.loads(text)
+    )
+
+
+def _commit_of(told: Mapping[str, Any]) -> Commit:
     author = told.get("author_name") or "", told.get("author_email") or ""
-    at = datetime.fromisoformat(told["authored_at"]) if told.get("authored_at") else now
+    # A commit without a date is not older than any tool.
+    at = datetime.fromisoformat(told["authored_at"]) if told.get("authored_at") else _UNDATED
     return Commit(
         repository=RepositoryName(""),
         sha=CommitSha(told.get("sha") or ""),
@@ -65,8 +89,7 @@ def commit_of(told: Mapping[str, Any], now: datetime) -> Commit:
     )
 
 
-def as_told(verdict: ProvenanceVerdict) -> ProvenanceVerdict:
-    """A verdict on a commit that git does not show us: at most of confidence B."""
+def _as_told(verdict: ProvenanceVerdict) -> ProvenanceVerdict:
     return replace(
         verdict,
         confidence=verdict.confidence and max(verdict.confidence, Confidence.B),

@@ -7,13 +7,13 @@ path. Where a squash says nothing of itself, the request's own commits, told by 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 
-from correlator import change_requests, paths, provenance
+from correlator import change_requests, paths
 from correlator.origins import MemberCommit
+from correlator.provenance import OVERRIDE
 from schemas.records import AttestedLines, ProvenanceVerdict
 from schemas.vocabulary import Origin
 
@@ -95,22 +95,19 @@ def stand_ins(members: Sequence[MemberCommit], request: Row | None) -> list[Memb
     They share its lines in proportion to the lines that each was told to add, else equally. What an import tells is at
     most of confidence B.
     """
-    told = change_requests.own_commits(request) if request else ()
-    if not told or len(members) != 1 or members[0].verdict.origin is not Origin.UNKNOWN:
+    told = change_requests.own_commits(request["commits"]) if request and request.get("commits") else ()
+    verdict = members[0].verdict if len(members) == 1 else None
+    is_open = verdict is not None and verdict.origin is Origin.UNKNOWN and verdict.basis != OVERRIDE
+    if not told or not is_open:
         return list(members)
-    now = datetime(2100, 1, 1, tzinfo=UTC)
-    verdicts = [
-        change_requests.as_told(provenance.detect(commit, provenance.Policy()))
-        for commit in (change_requests.commit_of(row, now) for row in told)
-    ]
-    weights = [row.get("lines_added") or 0 for row in told]
+    weights = [commit.lines_added or 0 for commit in told]
     if not sum(weights):
         weights = [1] * len(told)
     # Thousandths of a line, so that shares of a short change are not lost to rounding.
     lines = members[0].lines_added * 1000
     found = [
-        MemberCommit(str(row.get("sha") or n), verdict, lines * weight // sum(weights))
-        for n, (row, verdict, weight) in enumerate(zip(told, verdicts, weights, strict=True))
+        MemberCommit(commit.sha or str(n), commit.verdict, lines * weight // sum(weights))
+        for n, (commit, weight) in enumerate(zip(told, weights, strict=True))
     ]
     rest = lines - sum(m.lines_added for m in found)
     return [replace(found[0], lines_added=found[0].lines_added + rest), *found[1:]]

@@ -74,7 +74,8 @@ def test_a_signed_webhook_needs_no_token_and_an_unsigned_one_gets_none_past() ->
 
 def test_the_schemas_are_published_and_fit_the_bodies(port: Rest) -> None:
     listed = port.client.get("/v1/schemas/").json()["items"]
-    assert listed == ["/v1/schemas/deployments", "/v1/schemas/incidents", "/v1/schemas/changes"]
+    names = ("deployments", "incidents", "changes", "agent-traces")
+    assert listed == [f"/v1/schemas/{name}" for name in names]
     for path in listed:
         answer = port.client.get(path)
         assert answer.headers["content-type"].startswith("application/schema+json")

@@ -319,7 +319,8 @@ def test_a_statement_about_a_squash_goes_before_its_marks(tmp_path: Path, builde
         squash: provenance.overridden(found[squash], Origin.UNKNOWN, (), None),
         other: provenance.overridden(found[other], Origin.AI, ["codex"], None),
     }
-    rows = _built(store, [_request(13, head_ref="codex/carts")], stated)
+    request = _request(13, head_ref="codex/carts", commits=_own("a" + CLAUDE))
+    rows = _built(store, [request], stated)
     assert rows[squash]["origin"] == "unknown"
     assert (rows[other]["origin"], rows[other]["tools"], rows[other]["origin_basis"]) == (
         "ai",
