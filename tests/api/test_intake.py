@@ -13,6 +13,19 @@ BODIES = {
     "deployments": {"id": "d-1", "service": "checkout", "finished_at": "2026-03-02T11:00:00Z", "ticket": 4},
     "incidents": {"id": "INC-7", "event": "opened", "opened_at": 1772449200, "labels": {"team": "shop"}},
     "changes": {"repository": "acme/shop", "number": 7, "title": "Add zones"},
+    "agent-traces": {
+        "version": "0.1.0",
+        "id": "r-1",
+        "vcs": {"type": "git", "revision": "a" * 40},
+        "files": [
+            {
+                "path": "a.py",
+                "conversations": [
+                    {"contributor": {"type": "ai"}, "ranges": [{"start_line": 1, "end_line": 2}]}
+                ],
+            }
+        ],
+    },
     "pagerduty": {
         "event": {
             "id": "01TESTEVENT",
