@@ -106,6 +106,8 @@ def build(
                 "origin": str(origin.origin),
                 "ai_share": origin.ai_share,
                 "tools": list(origin.tools),
+                "suggesting_tools": list(origin.suggesting_tools),
+                "conflict": origin.conflict,
                 "confidence": None if origin.confidence is None else str(origin.confidence),
                 "origin_basis": origin.basis,
             }

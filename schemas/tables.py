@@ -726,6 +726,13 @@ CHANGES = Table(
         _column("origin", TEXT, "ai | mixed | human | automation | unknown", required=True),
         _column("ai_share", REAL, "share of added lines written by AI, 0..1; null when unmeasured"),
         _column("tools", TEXTS, "AI tools of its commits, sorted", required=True),
+        _column(
+            "suggesting_tools",
+            TEXTS,
+            "AI tools whose review hunks were accepted, sorted; never a reason for ai",
+            required=True,
+        ),
+        _column("conflict", BOOL, "a declared No stands beside marks of AI", required=True),
         _column("confidence", TEXT, "of the origin: A | B | C; null without evidence"),
         _column(
             "origin_basis",

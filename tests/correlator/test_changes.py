@@ -327,3 +327,13 @@ def test_a_statement_about_a_squash_goes_before_its_marks(tmp_path: Path, builde
         ["codex"],
         "override",
     )
+
+
+def test_suggestions_and_conflicts_are_shown_apart(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    review = "\n\nCo-authored-by: Copilot <175728472+Copilot@users.noreply.github.com>"
+    suggested = builder.commit("Apply a suggestion" + review, {"one.py": _lines(3)})
+    both = builder.commit("Add\n\nAI-assisted: no" + CLAUDE, {"two.py": _lines(3)})
+    rows = _built(synced(tmp_path, builder))
+    assert (rows[suggested]["origin"], rows[suggested]["suggesting_tools"]) == ("unknown", ["copilot"])
+    assert (rows[both]["origin"], rows[both]["conflict"]) == ("ai", True)
+    assert not rows[suggested]["conflict"]
