@@ -60,7 +60,7 @@ def test_intervals_hold_the_truth_most_of_the_time() -> None:
 
 
 def test_the_figures_are_weighted_to_all_changes() -> None:
-    """Half of the sample is marked though a tenth of the changes is: the naive share would say 0.96."""
+    """Half of the sample is marked though a tenth of the changes is: the naive share would say 0.94."""
     rows = population(4000, 1, prevalence=0.15, sensitivity=0.6, specificity=0.999)
     found = audits.figures(labelled(rows, sample=400, seed=1))
     assert found.sensitivity is not None
