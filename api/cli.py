@@ -6,55 +6,48 @@ one way needs is imported there: a command that asks a running server is one sma
 
 import sys
 import urllib.parse
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console, RenderableType
 from rich.markup import escape
 
-from api import client, listings, weeks
+from api import (
+    client,
+    explain_commands,
+    listings,
+    provenance_commands,
+    provenance_ledger_commands,
+    weeks,
+)
 from api.client import Client
+from api.console import DataOption, JsonOption, err, out
+from api.console import begin as _begin
+from api.console import group as _group
+from api.console import print_answer as _print
+from api.console import progress as _progress
+from api.console import reach as _reach
+from api.console import say as _say
+from api.console import settings as _settings
 from schemas.errors import AftermergeError, StoreError
-from schemas.settings import Settings, load
 from schemas.vocabulary import SERVICE_NAME, TokenScope
-
-if TYPE_CHECKING:
-    from api.installation import Installation
-
-
-def _group(help_text: str) -> typer.Typer:
-    # A bug is a plain traceback: the prettier one prints values, tokens among them.
-    return typer.Typer(
-        help=help_text, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-    )
-
 
 cli = _group("What did our changes do after they were merged?")
 repo = _group("Repositories that we mirror.")
 service = _group("Where the code of each service lives.")
 token = _group("Bearer tokens.")
-explain = _group("What is made of one thing and why; JSON lines in, JSON lines out.")
-evaluate = _group("How well the rules do on labelled data.")
+explain = _group("Why we say what we say: JSON lines in, JSON lines out.")
+evaluate = _group("How right we are, against labels.")
 cli.add_typer(repo, name="repo")
 cli.add_typer(service, name="service")
 cli.add_typer(token, name="token")
 cli.add_typer(explain, name="explain")
 cli.add_typer(evaluate, name="evaluate")
-
-PIPED_WIDTH = 200
-"""Columns of a table that no terminal bounds."""
-out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, soft_wrap=True)
-
-DataOption = Annotated[
-    Path | None, typer.Option("--data", help="Data folder (AFTERMERGE_DATA; default ./data).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+explain_commands.add_to(explain, evaluate)
+provenance_commands.add_to(explain, evaluate)
+provenance_ledger_commands.add_to(cli)
 
 
 def main() -> None:
@@ -77,88 +70,6 @@ def _refuse(sentence: str | None, hint: str) -> None:
     if hint:
         err.print(f"[dim]hint:[/] {escape(hint)}", highlight=False)
     sys.exit(1)
-
-
-def _settings(**given: Any) -> Settings:
-    """Settings of file, environment and options.
-
-    Raises:
-        ValidationError: a setting that cannot be.
-        StoreError: a file or a variable that cannot be read at all.
-    """
-    from pydantic_settings import SettingsError
-
-    try:
-        return load(**given)
-    except ValidationError:
-        raise
-    except (SettingsError, ValueError, OSError) as error:
-        cause = error.__cause__ or error
-        raise StoreError(
-            f"the settings cannot be read: {error if cause is error else f'{error}: {cause}'}",
-            hint="look at aftermerge.toml and the AFTERMERGE_* variables",
-        ) from error
-
-
-def _begin() -> None:
-    """What a process that opens the store wants: private files, and a log on stderr."""
-    import os
-
-    import structlog
-
-    os.umask(0o077)
-    is_terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
-
-
-@contextmanager
-def _reach(
-    data: Path | None, *, makes: bool = False, loads: bool = False
-) -> Iterator["Client | Installation"]:
-    """The running server's client, or the installation itself.
-
-    Args:
-        data: as stated on the command line.
-        makes: an installation that is not there yet is made.
-        loads: what a killed server had acknowledged is loaded first, and the settings file's repositories stated.
-    """
-    settings = _settings(data=data)
-    found = client.running(settings)
-    if found is not None:
-        yield found
-        return
-    if not makes and not settings.store_path.exists():
-        raise StoreError(
-            f"there is no installation in {settings.data.absolute()}",
-            hint="name its folder with --data, or make one: aftermerge serve",
-        )
-    from api.installation import Installation
-
-    _begin()
-    with Installation.open(settings) as opened:
-        if loads:
-            opened.load_spool()
-            try:
-                opened.state_settings()
-            except AftermergeError as error:
-                err.print(f"[yellow]warning:[/] {escape(str(error))}", highlight=False)
-        yield opened
-
-
-def _print(value: Any, *, as_json: bool, table: Callable[[Any], RenderableType]) -> None:
-    if as_json:
-        print(listings.as_json(value))
-    else:
-        out.print(table(value), highlight=False, markup=False)
 
 
 @cli.command()
@@ -189,7 +100,9 @@ def repo_add(
     repository: Annotated[str, typer.Argument(help="owner/name")],
     source: Annotated[str, typer.Argument(help="Path or URL to fetch from.")],
     url: Annotated[str | None, typer.Option(help="Repository URL that its services send.")] = None,
-    assume_unmarked: Annotated[str | None, typer.Option(help="'human': unmarked commits are human.")] = None,
+    assume_unmarked: Annotated[
+        str | None, typer.Option(help="'human': unmarked commits are human; 'none': no longer.")
+    ] = None,
     assume_unmarked_from: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this date on.")
     ] = None,
@@ -438,72 +351,6 @@ def token_login(data: DataOption = None) -> None:
     if reached is None:
         raise StoreError("no server runs on this data folder", hint="start it: aftermerge serve")
     print(reached.api_url + reached.call("POST", "/v1/operations/login-link")["path"])
-
-
-# --- explanations and evaluations ---------------------------------------------------------------------
-
-LinesArgument = Annotated[
-    typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8", help="JSON lines; - for standard input.")
-]
-
-
-@explain.command("stacktrace")
-def explain_stacktrace(source: LinesArgument) -> None:
-    """Exceptions and frames of {id, language?, text}. Needs no server."""
-    from api import explain as explanations
-
-    for row in explanations.json_lines(source):
-        print(listings.as_line(explanations.stacktrace(row)))
-
-
-@explain.command("frame")
-def explain_frame(source: LinesArgument, data: DataOption = None) -> None:
-    """Path, line and commit of {service, file, line?, function?, module?, column?, revision?, version?}, and why."""
-    from api import explain as explanations
-
-    with _reach(data, loads=True) as reached:
-        for row in explanations.json_lines(source):
-            if isinstance(reached, Client):
-                found = reached.call("POST", "/v1/code/frame", {k: v for k, v in row.items() if k != "id"})
-                found["id"] = row.get("id")
-            else:
-                found = reached.explain_frame(row)
-            print(listings.as_line(found))
-
-
-@evaluate.command("stacktraces")
-def evaluate_stacktraces(
-    source: LinesArgument,
-    untold: Annotated[bool, typer.Option("--untold", help="Do not tell the parser the language.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Agreement with labelled traces {id, language, text, exception, frames, chain}, per language."""
-    from api import evaluate as evaluations
-    from api import explain as explanations
-
-    found = evaluations.stacktraces(explanations.json_lines(source), is_told=not untold)
-    _print(found, as_json=as_json, table=lambda rows: listings.shares(rows, evaluations.STACKTRACES))
-
-
-# --- a terminal ---------------------------------------------------------------------------------------
-
-
-@contextmanager
-def _progress(what: str) -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step, on a terminal only."""
-    if not err.is_terminal:
-        yield lambda _: None
-        return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda text: bar.update(task, description=text)
-
-
-def _say(text: str) -> None:
-    out.print(text, highlight=False, markup=False)
 
 
 def _quoted(text: str) -> str:

@@ -16,6 +16,7 @@ from api import explain, folder, queries, report, report_files, status
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
+from collector.intake.door import Accepted, Door
 from collector.loader import Loader
 from collector.policy import Policy
 from collector.spool import Spool
@@ -116,14 +117,16 @@ class Installation:
     ) -> Row:
         """State a repository; a statement of the settings file fills what is not given. Its history comes by sync."""
         stated = self.settings.repositories.get(repository)
-        start = assume_unmarked_from or (stated.assume_unmarked_from if stated else None)
+        start = assume_unmarked_from
+        if assume_unmarked is None and start is None and stated:
+            assume_unmarked, start = stated.assume_unmarked, stated.assume_unmarked_from
         repositories.add(
             self.store,
             self.settings,
             repository=repository,
             source=source,
             url=url or (stated.url if stated else None),
-            assume_unmarked=assume_unmarked or (stated.assume_unmarked if stated else None),
+            assume_unmarked=assume_unmarked,
             assume_unmarked_from=datetime(start.year, start.month, start.day, tzinfo=UTC) if start else None,
         )
         found = self.store.row("SELECT * FROM repositories WHERE repository = $name", name=repository)
@@ -199,6 +202,14 @@ class Installation:
     def remove_repository(self, repository: str) -> None:
         """Forget a repository and its mirror; what was inferred of it goes with the next correlation."""
         repositories.remove(self.store, self.settings, repository)
+
+    def take(self, noun: str, body: bytes) -> Accepted:
+        """Take an intake body as the server's door does.
+
+        Raises:
+            MalformedInput: it is not understood.
+        """
+        return Door(self.store, self.settings).accept(noun, body, {})
 
     def map_service(self, service: str, repository: str, path: str = "") -> Row:
         """State where a service's code lives.

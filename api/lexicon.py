@@ -45,6 +45,7 @@ ORIGIN_PHRASES: dict[str, str] = {
 BASES: dict[str, str] = {
     "declared": "declared in its commits",
     "attested_lines": "attested line by line",
+    "override": "stated by a person",
     "policy": "assumed by the operator",
     "automation": "a known bot",
     "none": "no evidence",

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 _FRACTION = re.compile(r"(T\d\d:\d\d:\d\d)\.\d+")
 
@@ -18,9 +19,11 @@ REPOSITORY = (
     "change_count",
     "head_sha",
     "assume_unmarked",
+    "assume_unmarked_from",
     "synced_at",
 )
 TOKEN = ("token_id", "name", "scope", "created_at", "expires_at", "revoked_at", "last_used_at")
+PROVENANCE_STATEMENT = ("repository", "sha", "stated_at", "origin", "tools", "reason", "token_id")
 DOCTOR = ("service", "repository", "revision", "frames", "incidents", "missing for an answer")
 
 
@@ -135,6 +138,84 @@ def status(found: Mapping[str, Any]) -> str:
         told.append((f"job {name}", f"{outcome}, {_cell(job['ended_at'])} after {job['duration_s']} s"))
     width = max(len(what) for what, _ in told)
     return "\n".join(f"{what:<{width}}  {figure}" for what, figure in told)
+
+
+def evaluation(found: Mapping[str, Any]) -> RenderableType:
+    """Precision and recall, the confusion table, tools, hard cases, and the lines that were wrong."""
+    origins = ("ai", "human", "automation", "unknown")
+    confusion = _table(("label", *(f"said {origin}" for origin in origins)))
+    for label, row in found["confusion"].items():
+        confusion.add_row(label, *(str(row[origin]) for origin in origins))
+    tools = _table(("tool", "labelled", "found", "precision", "recall"))
+    for tool, row in found["tools"].items():
+        tools.add_row(
+            tool,
+            str(row["labelled"]),
+            str(row["found"]),
+            _fraction(row["precision"]),
+            _fraction(row["recall"]),
+        )
+    hard = _table(("hard case", "lines", "false ai", "missed ai"))
+    for name, row in found["hard"].items():
+        hard.add_row(name, str(row["lines"]), str(row["false_ai"]), str(row["missed_ai"]))
+    wrong = [f"line {e['line']}: {e['label']}, said {e['origin']}: {e['matched']}" for e in found["errors"]]
+    mistaken = [f"line {e['line']}: tool {e['tool']}, said {e['tools']}" for e in found["wrong_tools"]]
+    return Group(
+        f"{found['lines']} lines, {found['scored']} scored",
+        f"ai precision   {_share(found['ai']['precision'])}",
+        f"ai recall      {_share(found['ai']['recall'])}",
+        f"tool right     {_share(found['tool_right'])}",
+        *("", confusion, "", tools),
+        *(("", hard) if found["hard"] else ()),
+        *(Text(line) for line in ("", *wrong, *mistaken) if wrong or mistaken),
+    )
+
+
+def coverage(found: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """One line per repository and month, one column per figure, as percentages."""
+    if not found:
+        return "nothing has landed yet: add a repository, and correlate"
+    figures = list(dict.fromkeys(row["figure"] for row in found))
+    months: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in found:
+        month = months.setdefault((row["repository"], str(_plain(row["time"]))[:7]), {})
+        month[row["figure"]] = row["value"]
+        if row["figure"] == "notes_share":
+            month["commits"] = row["n"]
+    table = _table(("repository", "month", "commits", *(f.removesuffix("_share") for f in figures)))
+    for (repository, name), month in sorted(months.items()):
+        table.add_row(repository, name, _cell(month["commits"]), *(_percent(month[f]) for f in figures))
+    return table
+
+
+def audit(found: Mapping[str, Any]) -> str:
+    """What the labels of an audit say of the tags."""
+    told = found["figures"]
+    lines = [
+        f"audit {found['audit_id']}: {told['labelled']} of {told['drawn']} labelled, {told['unsure']} unsure",
+        *(f"{name}  {_ends(told[name])}" for name in ("sensitivity", "specificity", "prevalence")),
+        "the rates use it"
+        if told["is_used"]
+        else "too few labels for the rates: ten of marked changes and ten of others are needed",
+    ]
+    return "\n".join(lines)
+
+
+def _ends(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found['value']:.3f} (95 % {found['low']:.3f} to {found['high']:.3f})"
+
+
+def _share(found: Mapping[str, Any]) -> str:
+    counts = f"{found['numerator']} of {found['denominator']}"
+    if found["value"] is None:
+        return f"- ({counts})"
+    return f"{found['value']:.4f} ({counts}; 95 % {found['low']:.4f} to {found['high']:.4f})"
+
+
+def _fraction(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _table(columns: tuple[str, ...]) -> Table:

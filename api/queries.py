@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from api import doctor, paging
+from api import doctor, paging, provenance
 from api.problems import NotUnique
 from correlator import durations
 from correlator.metric_data import MetricData
@@ -402,6 +402,7 @@ def metric_data(store: Store, settings: Settings, as_of: datetime) -> MetricData
         incidents=store.arrow(sql("api", "metric_incidents"), as_of=as_of),
         as_of=as_of,
         repositories_policy={row["repository"]: row["assume_unmarked_from"] for row in policies},
+        tag_errors=provenance.tag_errors(store),
         has_sampled_traces=bool(store.value(sql("api", "sampled_traces"))),
     )
 

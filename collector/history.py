@@ -5,7 +5,7 @@ the mainline are in ``collector/hunks.py``. Nothing here decides what a commit m
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
@@ -24,6 +24,10 @@ NOTE_BYTES_READ_MAX = 16 * 1024 * 1024
 """Old notes embed whole conversations; beyond this only the beginning is read, which holds the line ranges."""
 
 _FIELDS = ("%H", "%P", "%an", "%ae", "%cn", "%ce", "%at", "%ct", "%B")
+_LOG = (
+    *("log", "-z", "--no-color", "--no-show-signature"),
+    f"--format=tformat:{'%x00'.join(_FIELDS)}",
+)
 _UNIX_S_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a datetime
 
 
@@ -49,21 +53,43 @@ def append_commits(git: Git, store: Store, repository: RepositoryName, *, timeou
         return 0
     revisions = "".join(f"{tip}\n" for tip in fresh) + "".join(f"^{tip}\n" for tip in sorted(known))
     with (
-        git.stream(
-            "log",
-            "-z",
-            "--no-color",
-            "--no-show-signature",
-            f"--format=tformat:{'%x00'.join(_FIELDS)}",
-            "--stdin",
-            timeout_s=timeout_s,
-            stdin=revisions.encode(),
-        ) as output,
+        git.stream(*_LOG, "--stdin", timeout_s=timeout_s, stdin=revisions.encode()) as output,
         store.transaction(),
     ):
-        for batch in _batches(_commits(output, repository), COMMIT_ROWS_PER_BATCH):
+        for batch in batches(_commits(output, repository), COMMIT_ROWS_PER_BATCH):
             store.append(tables.COMMITS, stores.arrow(tables.COMMITS, batch))
     return _count(store, repository) - before
+
+
+def read_commits(
+    git: Git, repository: RepositoryName, revisions: Sequence[str], *, is_walk: bool, timeout_s: float
+) -> Iterator[Row]:
+    """Rows of ``commits``, straight from git: of ``revisions`` themselves, or (``is_walk``) of all they reach.
+
+    Args:
+        revisions: Full hex ids; ``^`` before one leaves out what it reaches.
+    """
+    walk = () if is_walk else ("--no-walk=unsorted",)
+    listing = "".join(f"{revision}\n" for revision in revisions).encode()
+    with git.stream(*_LOG, *walk, "--stdin", timeout_s=timeout_s, stdin=listing) as output:
+        yield from _commits(output, repository)
+
+
+def read_notes(
+    git: Git, current: str, shas: Collection[str], *, note_bytes_max: int, timeout_s: float
+) -> dict[str, str]:
+    """Annotated commit -> note, of ``shas`` at the state ``current`` of ``refs/notes/ai``, cut as in the store."""
+    blobs = [
+        (sha, blob) for sha, blob in _changed_notes(git, None, current, timeout_s=timeout_s) if sha in shas
+    ]
+    listing = "".join(f"{blob}\n" for _, blob in blobs).encode()
+    if not blobs:
+        return {}
+    with git.stream("cat-file", "--batch", timeout_s=timeout_s, stdin=listing) as output:
+        texts = list(_blobs(output, len(blobs)))
+    return {
+        sha: without_transcripts(text, note_bytes_max) for (sha, _), text in zip(blobs, texts, strict=True)
+    }
 
 
 def append_notes(
@@ -191,11 +217,11 @@ def _count(store: Store, repository: RepositoryName) -> int:
 
 
 def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
-    fields = _fields(output)
-    for sha in fields:
-        parents = next(fields)
-        names = [next(fields).decode("utf-8", "replace") for _ in range(4)]
-        authored, committed = (_unix_s(next(fields).decode("ascii", "replace")) for _ in range(2))
+    told = fields(output)
+    for sha in told:
+        parents = next(told)
+        names = [next(told).decode("utf-8", "replace") for _ in range(4)]
+        authored, committed = (_unix_s(next(told).decode("ascii", "replace")) for _ in range(2))
         yield {
             "repository": repository,
             "sha": sha.decode("ascii"),
@@ -206,11 +232,11 @@ def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
             "committer_email": names[3],
             "authored_at": landed_at(authored),
             "committed_at": landed_at(committed),
-            "message": next(fields).decode("utf-8", "replace"),
+            "message": next(told).decode("utf-8", "replace"),
         }
 
 
-def _fields(output: IO[bytes]) -> Iterator[bytes]:
+def fields(output: IO[bytes]) -> Iterator[bytes]:
     """NUL-terminated fields. git prints a message only up to its first NUL, so no field can be forged."""
     rest = b""
     while chunk := output.read(1 << 20):
@@ -228,7 +254,8 @@ def _unix_s(text: str) -> int:
         return 0
 
 
-def _batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+def batches(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    """Lists of ``size`` rows, the last one shorter."""
     batch: list[Row] = []
     for row in rows:
         batch.append(row)

@@ -213,9 +213,9 @@ def _prepared(settings: Settings, repository: RepositoryName, source: str) -> Gi
         safe += [Path(source), Path(source) / ".git"]
     lines = [
         "[core]",
-        f"\tattributesFile = {_quoted(attributes)}",
+        f"\tattributesFile = {quoted(attributes)}",
         "[safe]",
-        *(f"\tdirectory = {_quoted(path)}" for path in safe),
+        *(f"\tdirectory = {quoted(path)}" for path in safe),
     ]
     _written(attributes, _ATTRIBUTES)
     config = where.with_suffix(".gitconfig")
@@ -228,7 +228,7 @@ def _written(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
 
 
-def _quoted(path: Path) -> str:
+def quoted(path: Path) -> str:
     return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

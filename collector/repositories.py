@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from collector import history, hunks, mirror, revisions
+from collector import history, hunks, mirror, revisions, side_commits
 from collector.git import Git
 from schemas import tables
 from schemas.errors import MalformedInput, SourceUnavailable
@@ -23,6 +23,9 @@ from schemas.store import Row, Store
 CHUNK_WEIGHT = 60_000
 """Paths, hunks and sixteenths of lines per transaction: some tens of megabytes."""
 
+TAKEN_BACK = "none"
+"""What takes a policy back; leaving it out keeps what was stated before."""
+
 Progress = Callable[[str, int, int], None]
 """Told (step, done, total); total is 0 where it is not known."""
 
@@ -32,6 +35,7 @@ _MIRRORED = (
     tables.MAINLINE,
     tables.CHANGE_PATHS,
     tables.HUNKS,
+    tables.SIDE_COMMIT_PATHS,
     tables.GIT_REVISIONS,
     tables.GIT_TREES,
     tables.GIT_BLAMES,
@@ -72,7 +76,8 @@ def add(
         repository: ``owner/name``.
         source: Path of a local repository, or an https or ssh URL.
         url: What its services send as ``vcs.repository.url.full``; an http(s) source by default.
-        assume_unmarked: ``"human"`` when the operator states that unmarked commits are human work.
+        assume_unmarked: ``"human"`` when the operator states that unmarked commits are human work;
+            :data:`TAKEN_BACK` takes that back.
         assume_unmarked_from: From when on (UTC); required with ``assume_unmarked``.
 
     Returns:
@@ -84,12 +89,15 @@ def add(
     """
     name = mirror.checked_name(repository)
     where = mirror.checked_source(source)
-    if assume_unmarked not in {None, "human"}:
+    if assume_unmarked not in {None, "human", TAKEN_BACK}:
         raise MalformedInput(
             f"assume_unmarked = {assume_unmarked!r} is not known",
-            hint='write "human", or leave it out',
+            hint=f'write "human", "{TAKEN_BACK}" to take it back, or leave it out',
             repository=name,
         )
+    is_taken_back = assume_unmarked == TAKEN_BACK
+    if is_taken_back:
+        assume_unmarked = None
     if (assume_unmarked is None) != (assume_unmarked_from is None):
         raise MalformedInput(
             f"{name}: assume_unmarked and assume_unmarked_from go together",
@@ -103,8 +111,9 @@ def add(
         "repository": name,
         "source": where,
         "url": url or before.get("url") or _url_of(where),
-        "assume_unmarked": assume_unmarked or before.get("assume_unmarked"),
-        "assume_unmarked_from": assume_unmarked_from or before.get("assume_unmarked_from"),
+        "assume_unmarked": assume_unmarked or (None if is_taken_back else before.get("assume_unmarked")),
+        "assume_unmarked_from": assume_unmarked_from
+        or (None if is_taken_back else before.get("assume_unmarked_from")),
         "added_at": before.get("added_at") or datetime.now(UTC),
     }
     store.append_rows(tables.REPOSITORIES, [row], replace=True)
@@ -174,6 +183,8 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
         added, dropped = 0, 0
         if fetched.head_sha is not None and fetched.head_sha != row["head_sha"]:
             added, dropped = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
+        tell("side commits", 0, 0)
+        side_commits.append(git, store, name, timeout_s=settings.git_timeout_s)
         with store.write_lock:
             store.execute(
                 "UPDATE repositories SET default_branch = $branch, head_sha = $head, notes_sha = $notes, "

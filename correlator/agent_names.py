@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from correlator.catalogue_rules import AI_WORDS, UNSPECIFIED, Account, Catalogue
+from correlator.catalogue_rules import AI_WORDS, UNSPECIFIED, Account, Catalogue, Tool
 from schemas.vocabulary import Confidence, Role
 
 MARK = re.compile("\x01(\\d+)\x02")
@@ -69,6 +69,7 @@ _HOSTED = re.compile(r"^(?:(?P<number>\d{1,12})\+)?(?P<login>[^@]+)@users\.norep
 _CAPITALISED = re.compile(r"\s+(?P<word>[A-Z][\w'’-]*)")
 _WORD = re.compile(r"[A-Za-z][\w'’-]*")
 _LETTERS = re.compile(r"[A-Za-z]+")
+_AGENT_NOUN = re.compile(r"\b(?:agent|bot|assistant)\b|\[bot\]|agent$|bot$", re.IGNORECASE)
 _VERSION = re.compile(r"^v?\d[\w.]*$", re.IGNORECASE)
 _LIST = re.compile(r"\s*[,;]\s*|\s+(?:and|&|\+)\s+(?![^(]*\))")
 _PARENTHESIS = re.compile(r"\(([^()]{1,80})\)|:\s*([\w./:-]{2,80})")
@@ -254,6 +255,8 @@ def agent(name: str, mailbox: str, catalogue: Catalogue, on: date | None) -> Age
         ):
             tool = spoken.tools[0]
         return Agent(tool, model, kind, account.confidence, account.role, account.also_releases)
+    if mailbox in catalogue.automation.mailboxes:
+        return None  # a release or test account that carries its product's name
     if spoken and _is_agent_name(name, mailbox, spoken, catalogue, on):
         return Agent(spoken.tools[0], model, "name", Confidence.B)
     if catalogue.self_declared.search(name):
@@ -309,9 +312,24 @@ def _is_agent_name(name: str, mailbox: str, spoken: Named, catalogue: Catalogue,
     ]
     if any(word[0].isupper() or len(word) > 3 for word in words if not _in_parenthesis(word, name)):
         return False
+    tool = catalogue.tools.get(spoken.tools[0])
+    is_impersonal = _is_impersonal(mailbox, tool.vendor_domains if tool else (), _key(name), catalogue)
+    if all(m.rank == 3 for m in found if m.rank):
+        # The product's name on a mailbox of its vendor is as often the company's own account as the agent's.
+        return is_impersonal or not _is_vendors(mailbox, tool) or bool(_AGENT_NOUN.search(name))
     if all(m.rank != 2 for m in found if m.rank) or len([m for m in found if m.rank]) > 1:
-        return True  # a product or a model with its version: no person is called so
-    return _is_impersonal(mailbox, catalogue.tools[spoken.tools[0]].vendor_domains, _key(name), catalogue)
+        return True  # a model with its version, or a tool and its model: no person is called so
+    return is_impersonal
+
+
+def _is_tools_own(local: str, name: str, catalogue: Catalogue) -> bool:
+    """ "claude", "roo-code" and "cursor.agent" are the tool's own mailboxes, "claude.martin" is somebody's."""
+    rest = local.removeprefix(name)
+    return rest != local and rest.strip("-_.+") in catalogue.product_words | {""}
+
+
+def _is_vendors(mailbox: str, tool: Tool | None) -> bool:
+    return tool is not None and mailbox.partition("@")[2] in tool.vendor_domains
 
 
 def _in_parenthesis(word: str, name: str) -> bool:
@@ -319,13 +337,16 @@ def _in_parenthesis(word: str, name: str) -> bool:
 
 
 def _is_impersonal(mailbox: str, vendor_domains: tuple[str, ...], name: str, catalogue: Catalogue) -> bool:
-    """No mailbox, a no-reply one, a placeholder's domain, the vendor's, or an alias that repeats the name."""
+    """No mailbox, a no-reply one, a placeholder's domain, the tool's own at its vendor, an alias that repeats the name.
+
+    A vendor's domain alone is none of these: people work there.
+    """
     if not mailbox:
         return True
     local, _, domain = mailbox.partition("@")
     return bool(
         catalogue.impersonal_local.match(local)
         or catalogue.impersonal_domain.match(domain)
-        or domain in vendor_domains
+        or (domain in vendor_domains and _is_tools_own(local, name.partition(" ")[0], catalogue))
         or local.endswith(f"+{name.replace(' ', '-')}")
     )

@@ -7,8 +7,8 @@ A note without an AI line is no evidence of AI. Source: git-ai, "Git AI Standard
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from correlator.catalogue_rules import UNSPECIFIED, Catalogue
 from schemas.records import AttestedLines
@@ -69,6 +69,30 @@ def parse(text: str, catalogue: Catalogue) -> AiNote:
             tool, model = _agent(agents.get(key.partition("::")[0]), catalogue)
             lines.append(AttestedLines(path, start, end, Origin.AI, tool))
             models |= {model} if model else set()
+    return _note(lines, models, is_truncated=is_truncated or not _is_whole(tail))
+
+
+def traced(lines: Sequence[AttestedLines], catalogue: Catalogue) -> AiNote:
+    """What imported records attest, in the form of a note: tools by the catalogue's names."""
+    named = [
+        replace(line, tool=tool_of(line.tool or "", catalogue) if line.origin is Origin.AI else None)
+        for line in lines
+    ]
+    return _note(named, {line.model for line in lines if line.model}, is_truncated=False)
+
+
+def tool_of(name: str, catalogue: Catalogue) -> str:
+    """The catalogue's tool behind the name that a note or record gives it; an unknown name stays itself."""
+    spelled = name.strip().lower()
+    found = (
+        catalogue.note_names.get(spelled)
+        or catalogue.product_tools.get(spelled)
+        or re.sub(r"[^a-z0-9.]+", "-", spelled).strip("-")
+    )
+    return found[:40] or UNSPECIFIED
+
+
+def _note(lines: Sequence[AttestedLines], models: set[str], *, is_truncated: bool) -> AiNote:
     ai = _distinct(line for line in lines if line.origin is Origin.AI)
     human = _distinct(line for line in lines if line.origin is Origin.HUMAN)
     return AiNote(
@@ -77,7 +101,7 @@ def parse(text: str, catalogue: Catalogue) -> AiNote:
         models=tuple(sorted(models)),
         ai_line_count=_size(ai),
         human_line_count=_size(_merged(ai, human)) - _size(ai),
-        is_truncated=is_truncated or not _is_whole(tail),
+        is_truncated=is_truncated,
     )
 
 
@@ -125,15 +149,9 @@ def _agent(text: str | None, catalogue: Catalogue) -> tuple[str, str | None]:
         agent = json.loads(text) if text else {}
     except ValueError:
         agent = {}
-    name = str(agent.get("tool") or "").strip().lower()
     model = str(agent.get("model") or "").strip()
-    tool = catalogue.note_names.get(name) or re.sub(r"[^a-z0-9.]+", "-", name).strip("-")
-    return tool[:40] or UNSPECIFIED, model if model.lower() not in (
-        "",
-        "unknown",
-        "default",
-        "auto",
-    ) else None
+    is_named = model.lower() not in ("", "unknown", "default", "auto")
+    return tool_of(str(agent.get("tool") or ""), catalogue), model if is_named else None
 
 
 def _is_whole(tail: str) -> bool:

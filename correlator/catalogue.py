@@ -249,6 +249,7 @@ def _phrase(entry: dict[str, Any]) -> Phrase:
         ),
         origin=Origin(entry.get("origin", Origin.AI)),
         example=entry["example"],
+        anywhere=entry.get("anywhere", False),
     )
 
 

@@ -63,7 +63,10 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A sentence that declares something; its pattern has a group ``tool``."""
+    """A sentence that declares something; its pattern has a group ``tool``.
+
+    ``anywhere``: it may start behind another clause, not only with the sentence.
+    """
 
     kind: str
     role: Role
@@ -71,6 +74,7 @@ class Phrase:
     pattern: re.Pattern[str]
     origin: Origin
     example: str
+    anywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

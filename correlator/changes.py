@@ -7,7 +7,6 @@ side commit, of a merge or of a squash all lead to the same change.
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +14,9 @@ import pyarrow as pa
 from correlator import change_kinds, change_references, paths
 from correlator.change_references import References
 from correlator.change_requests import detect_change_request
-from correlator.origins import MemberCommit, change_origin
-from correlator.provenance import CHANGE_REQUEST
+from correlator.member_lines import MemberLines, stand_ins
+from correlator.origins import change_origin, stated_origin
+from correlator.provenance import CHANGE_REQUEST, OVERRIDE
 from schemas.records import ProvenanceEvidence, ProvenanceVerdict
 from schemas.store import aware_rows
 from schemas.vocabulary import MergeMethod, Origin, Role
@@ -66,6 +66,7 @@ def build(
     mainline: pa.Table,
     change_paths: pa.Table,
     hunks: pa.Table,
+    side_paths: Iterable[Row] = (),
     change_requests: Sequence[Row],
     verdicts: Mapping[str, ProvenanceVerdict],
     ai_cutoff: float = 0.5,
@@ -77,12 +78,10 @@ def build(
         mainline: MAINLINE. Give only what landed by the time that is asked about.
         change_paths: CHANGE_PATHS.
         hunks: Columns sha, path, new_start, new_count of HUNKS: what lines attested by a note are counted against.
+        side_paths: Rows of SIDE_COMMIT_PATHS: what weighs the commits that a merge brought in.
         change_requests: Rows of CHANGE_REQUESTS.
         verdicts: sha -> who wrote the commit; one without a verdict is unknown.
         ai_cutoff: Share of added lines, 0..1, from which a change is ai rather than mixed.
-
-    The origin of a change that brought in several commits weighs them equally, because how many lines each side
-    commit added is not among the facts; a change of one commit is weighed by its own lines.
     """
     if mainline.num_rows == 0:
         return []
@@ -92,18 +91,23 @@ def build(
         touched=_grouped(change_paths.to_pylist()),
         requests=change_requests,
     )
-    attested = _Attested(hunks)
+    lines = MemberLines(hunks, side_paths)
     rows = []
     for row, request in history.changes():
-        members = [_member(row, sha, verdicts.get(sha, _UNMARKED), attested) for sha in row["commits"]]
-        said = _said(request, verdicts.get(row["sha"], _UNMARKED))
-        origin = change_origin(members, ai_cutoff=ai_cutoff, change_request=said)
+        of_mainline = verdicts.get(row["sha"], _UNMARKED)
+        if of_mainline.basis == OVERRIDE and row["sha"] not in row["commits"]:
+            origin = stated_origin(of_mainline)
+        else:
+            members = stand_ins(lines.members(row, verdicts, _UNMARKED), request)
+            origin = change_origin(members, ai_cutoff=ai_cutoff, change_request=_said(request, of_mainline))
         rows.append(
             row
             | {
                 "origin": str(origin.origin),
                 "ai_share": origin.ai_share,
                 "tools": list(origin.tools),
+                "suggesting_tools": list(origin.suggesting_tools),
+                "conflict": origin.conflict,
                 "confidence": None if origin.confidence is None else str(origin.confidence),
                 "origin_basis": origin.basis,
             }
@@ -280,19 +284,6 @@ def _merge_method(is_merge: bool, number: int | None, request: Row | None) -> st
     return str(MergeMethod.SQUASH if number is not None and not is_rebase else MergeMethod.DIRECT)
 
 
-def _member(row: Row, sha: str, verdict: ProvenanceVerdict, attested: "_Attested") -> MemberCommit:
-    """One commit of a change with the lines that weigh it."""
-    if len(row["commits"]) > 1:
-        return MemberCommit(sha, verdict, 1)
-    # One line stands for a change that adds none (a deletion, a configuration): its commit still wrote it.
-    lines = max(row["lines_added"], 1)
-    if not verdict.ai_lines or not row["lines_added"]:
-        return MemberCommit(sha, verdict, lines)
-    ai = min(attested.count(row["sha"], verdict, Origin.AI), lines)
-    human = min(attested.count(row["sha"], verdict, Origin.HUMAN), lines - ai)
-    return MemberCommit(sha, verdict, lines, ai, human)
-
-
 def _said(request: Row | None, of_mainline: ProvenanceVerdict) -> list[ProvenanceEvidence]:
     """What the change request tells of who wrote the change: its own fields, and the branch in a merge's subject."""
     found = [e for e in of_mainline.evidence if e.channel == CHANGE_REQUEST]
@@ -301,31 +292,6 @@ def _said(request: Row | None, of_mainline: ProvenanceVerdict) -> list[Provenanc
             request["title"] or "", request["body"] or "", request["head_ref"] or "", request["labels"] or ()
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    start: int
-    end: int
-
-
-class _Attested:
-    """Line ranges that a note attests, counted where the change really added lines of counted files."""
-
-    def __init__(self, hunks: pa.Table) -> None:
-        self._added: dict[tuple[str, str], list[_Range]] = {}
-        names = ("sha", "path", "new_start", "new_count")
-        for sha, path, start, count in zip(*(hunks[name].to_pylist() for name in names), strict=True):
-            if count and paths.is_counted(path):
-                self._added.setdefault((sha, path), []).append(_Range(start, start + count - 1))
-
-    def count(self, sha: str, verdict: ProvenanceVerdict, origin: Origin) -> int:
-        stated = (line for line in verdict.ai_lines if line.origin is origin)
-        return sum(
-            max(0, min(line.end, added.end) - max(line.start, added.start) + 1)
-            for line in stated
-            for added in self._added.get((sha, line.path), ())
-        )
 
 
 def _grouped(rows: Iterable[Row]) -> dict[str, list[Row]]:

@@ -5,13 +5,14 @@ Costs the most of a correlation and changes least: the caller keeps a :class:`Hi
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from correlator import changes, ownership, provenance
-from schemas.records import Commit, CommitSha, ProvenanceVerdict, RepositoryName
+from schemas.records import AttestedLines, Commit, CommitSha, ProvenanceVerdict, RepositoryName
+from schemas.vocabulary import Origin
 
 Row = Mapping[str, Any]
 
@@ -19,7 +20,10 @@ Row = Mapping[str, Any]
 @dataclass(frozen=True, slots=True)
 class GitFacts:
     """The facts of one repository. Tables have the columns of their fact tables; rows of the mainline are cut at the
-    time asked for, and so are the others by it."""
+    time asked for, and so are the others by it.
+
+    ``traced``: sha -> lines that imported records attest. ``overrides``: sha -> the newest row of PROVENANCE_OVERRIDES.
+    """
 
     repository: Row
     commits: Sequence[Row]
@@ -28,6 +32,9 @@ class GitFacts:
     change_paths: pa.Table
     hunks: pa.Table
     change_requests: Sequence[Row]
+    side_paths: Sequence[Row] = ()
+    traced: Mapping[str, tuple[AttestedLines, ...]] = field(default_factory=dict)
+    overrides: Mapping[str, Row] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +64,18 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
     )
     verdicts: dict[str, ProvenanceVerdict] = {}
     for row in facts.commits:
-        note = facts.notes.get(row["sha"])
-        key = (name, row["sha"], note, policy)
+        note, traced = facts.notes.get(row["sha"]), facts.traced.get(row["sha"], ())
+        key = (name, row["sha"], note, traced, policy)
         if key not in known:
-            known[key] = provenance.detect(_commit(name, row, note), policy)
-        verdicts[row["sha"]] = known[key]
+            known[key] = provenance.detect(_commit(name, row, note, traced), policy)
+        verdicts[row["sha"]] = _stated(known[key], facts.overrides.get(row["sha"]))
     owned = ownership.advance(facts.mainline, facts.change_paths, facts.hunks)
     landed = changes.build(
         commits=facts.commits,
         mainline=facts.mainline,
         change_paths=facts.change_paths,
         hunks=facts.hunks,
+        side_paths=facts.side_paths,
         change_requests=facts.change_requests,
         verdicts=verdicts,
     )
@@ -87,7 +95,18 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
     )
 
 
-def _commit(repository: RepositoryName, row: Row, note: str | None) -> Commit:
+def _stated(verdict: ProvenanceVerdict, override: Row | None) -> ProvenanceVerdict:
+    """What a person states comes before what the machine finds; a statement taken back is none."""
+    if override is None or override["origin"] is None:
+        return verdict
+    return provenance.overridden(
+        verdict, Origin(override["origin"]), override["tools"] or (), override["reason"]
+    )
+
+
+def _commit(
+    repository: RepositoryName, row: Row, note: str | None, traced: tuple[AttestedLines, ...]
+) -> Commit:
     return Commit(
         repository=repository,
         sha=CommitSha(row["sha"]),
@@ -100,6 +119,7 @@ def _commit(repository: RepositoryName, row: Row, note: str | None) -> Commit:
         committed_at=row["committed_at"],
         message=row["message"],
         note=note,
+        traced=traced,
     )
 
 

@@ -52,6 +52,11 @@ _EMPHASIS = "*_~ \t"
 _GLUED = re.compile(
     r"(?<![\"'`\\])(?:\\r)?(?:\\n){1,3}(?=[A-Za-z][A-Za-z-]{2,40}: ?[^\"'`\\]+(?:\\n|$))", re.MULTILINE
 )
+# A block quotation that is no quotation: GitHub's alerts ("> [!NOTE]"), and labels such as "> **AI disclosure**: ...".
+_CALLOUT = re.compile(
+    r"^>\s*(?:\[!\w+\]\s*$|[*_]{0,3}(?:[\w/-]+ ){0,3}(?:disclosure|disclaimer|usage|notes?|attribution)\s*[*_]{0,3}\s*:)",
+    re.I,
+)
 _SQUASH_RULE = re.compile(r"^-{5,}$")
 _EXAMPLE = re.compile(r":\s*(?:\n|$)")
 _SQUASH_HEADER = re.compile(r"^(?:commit [0-9a-f]{7,64}|author|date|merge|squashed commit)\b", re.IGNORECASE)
@@ -122,9 +127,14 @@ def _unglued(line: str) -> Iterator[tuple[str, bool]]:
 
 def _lines(raws: list[str], quoted: dict[int, Context], glued: list[bool]) -> Iterator[Line]:
     paragraph = 0
-    seen_subject = False
+    seen_subject = is_callout = False
     for number, raw in enumerate(raws):
         stripped = raw.strip()
+        if stripped.startswith(">") and number not in quoted:
+            is_callout = is_callout or bool(_CALLOUT.match(stripped))
+            stripped = stripped.lstrip("> ") if is_callout else stripped
+        else:
+            is_callout = False
         if not stripped:
             paragraph += 1
             continue

@@ -8,7 +8,7 @@ automation only if every commit is a machine's, else unknown.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from correlator.provenance import AI_ROLES
+from correlator.provenance import AI_ROLES, OVERRIDE
 from schemas.records import ProvenanceEvidence, ProvenanceVerdict
 from schemas.vocabulary import Confidence, Origin, Role
 
@@ -81,6 +81,17 @@ def change_origin(
     return _other_change(members, request, lines)
 
 
+def stated_origin(verdict: ProvenanceVerdict) -> ChangeOrigin:
+    """The origin of a change whose merge commit a person spoke about: a merge has no lines of its own."""
+    return ChangeOrigin(
+        origin=verdict.origin,
+        ai_share=None,
+        tools=verdict.tools,
+        confidence=verdict.confidence,
+        basis=verdict.basis,
+    )
+
+
 def _is_ai(member: MemberCommit, at_least: Confidence) -> bool:
     verdict = member.verdict
     return verdict.origin is Origin.AI and any(
@@ -95,6 +106,8 @@ def _is_ai(member: MemberCommit, at_least: Confidence) -> bool:
 def _is_unknown(member: MemberCommit) -> bool:
     """No reason either way: unknown, or nothing but a suggestion."""
     verdict = member.verdict
+    if verdict.basis == OVERRIDE:
+        return False
     return verdict.origin is Origin.UNKNOWN or (verdict.origin is Origin.AI and verdict.role not in AI_ROLES)
 
 
@@ -143,11 +156,17 @@ def _ai_change(
         ai_share=round(sum(marked) / lines, 6) if is_measured else None,
         tools=tuple(sorted(tools)),
         confidence=Confidence.A if is_certain else Confidence.B,
-        basis="attested_lines" if is_measured else "declared",
+        basis=_ai_basis(ai_members, is_measured=is_measured),
         marked_share=round(sum(marked) / lines, 6) if lines else None,
         suggesting_tools=_suggesting(members),
         conflict=request.is_human or any(m.verdict.conflict for m in members),
     )
+
+
+def _ai_basis(ai_members: Sequence[MemberCommit], *, is_measured: bool) -> str:
+    if all(m.verdict.basis == OVERRIDE for m in ai_members):
+        return OVERRIDE
+    return "attested_lines" if is_measured else "declared"
 
 
 def _other_change(members: Sequence[MemberCommit], request: _Request, lines: int) -> ChangeOrigin:
@@ -159,7 +178,7 @@ def _other_change(members: Sequence[MemberCommit], request: _Request, lines: int
         for v, m in zip(verdicts, members, strict=True)
     ):
         bases = {v.basis if v.origin is Origin.HUMAN else "declared" for v in verdicts}
-        weakest = next(b for b in ("policy", "declared", "attested_lines") if b in bases)
+        weakest = next(b for b in ("policy", "declared", "attested_lines", OVERRIDE) if b in bases)
         return _plain(members, Origin.HUMAN, weakest, lines, request.confidence)
     return _plain(members, Origin.UNKNOWN, "none", lines)
 

@@ -5,10 +5,12 @@ never judged. The default is ``unknown``, ``human`` needs a positive reason, and
 with the conflict shown. Identities are unsigned text: a verdict says "declared", never "proved".
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from typing import Any
 
 from correlator import agent_names, ai_notes, message_lines, statements, trailers
 from correlator.agent_names import Agent
@@ -20,12 +22,15 @@ from schemas.vocabulary import Confidence, Origin, Role
 
 AI_ROLES = frozenset({Role.AUTHOR, Role.COAUTHOR, Role.ASSIST})
 """Roles that make a change ai."""
+OVERRIDE = "override"
+"""Channel and basis of what a person states."""
 CHANGE_REQUEST = "change_request"
 """Channel of evidence about a pull or merge request. It never decides a single commit."""
 
-_ROLE_ORDER = (
+ROLE_ORDER = (
     Role.AUTHOR, Role.COAUTHOR, Role.ASSIST, Role.SUGGESTION, Role.MESSAGE_ONLY, Role.REVIEW_ONLY, Role.NONE,
 )  # fmt: skip
+"""What an AI did, the most first."""
 _REVERT = re.compile(r"^(?:Revert(?:s|ed)?\b|revert(?:\([^)]*\))?!?:|Reapply\b)", re.IGNORECASE)
 _MERGED_BRANCH = (
     re.compile(r"^Merge pull request #\d+ from [^/\s]+/(?P<ref>\S+)"),  # GitHub
@@ -56,35 +61,87 @@ def detect(commit: Commit, policy: Policy) -> ProvenanceVerdict:
         ``models`` sorted, and the line ranges of its note. Evidence of one kind, tool and model is kept once.
 
     Source:
-        Precedence: lines attested by a note, identity, structured trailer, template answer, footer and prose,
+        Precedence: lines attested by a note or trace, identity, structured trailer, template answer, footer and prose,
         automation identity, declared no AI, policy, unknown.
     """
     rules = catalogue()
     authored = _utc(commit.authored_at)
     lines = message_lines.read(commit.message)
     note = ai_notes.parse(commit.note, rules) if commit.note else ai_notes.EMPTY
+    traced = ai_notes.traced(commit.traced, rules) if commit.traced else ai_notes.EMPTY
     subject = lines[0].raw.strip() if lines else ""
     evidence = ordered(
         [
-            *_note(note),
+            *_attested(note, "note", "git_ai_lines"),
+            *_attested(traced, "agent_trace", "traced_lines"),
             *_people(commit, subject, authored.date(), rules),
             *_message(lines, subject, authored.date(), rules),
             *_merged(lines, subject, rules),
         ]
     )
     policies = _policy(authored, evidence, policy)
-    return _verdict(evidence, policies, note, rules)
+    return _verdict(evidence, policies, [note, traced], rules)
 
 
-def primary_tool(verdict: ProvenanceVerdict) -> str | None:
-    """The leading AI tool of a verdict: that of its strongest deciding evidence."""
-    return next((e.tool for e in verdict.evidence if _decides_ai(e) and e.tool in verdict.tools), None)
+def overridden(
+    verdict: ProvenanceVerdict, origin: Origin, tools: Sequence[str], reason: str | None
+) -> ProvenanceVerdict:
+    """The verdict that a person states; the machine's evidence stays below theirs.
+
+    Attested lines are put aside: who overrides a commit speaks of all of it.
+    """
+    role = Role.AUTHOR if origin is Origin.AI else Role.NONE
+    named = tuple(sorted(tools)) or ((UNSPECIFIED,) if origin is Origin.AI else ())
+    text = (reason or f"stated: {origin}")[: trailers.MATCHED_CHARACTERS_MAX]
+    stated = [
+        ProvenanceEvidence(OVERRIDE, "statement", tool, None, role, Confidence.A, text, origin)
+        for tool in (named or (None,))
+    ]
+    return replace(
+        verdict,
+        origin=origin,
+        role=role,
+        tools=named,
+        models=(),
+        confidence=None if origin is Origin.UNKNOWN else Confidence.A,
+        basis=OVERRIDE,
+        conflict=False,
+        evidence=(*stated, *verdict.evidence),
+        ai_lines=(),
+    )
+
+
+def ranked_tools(verdict: ProvenanceVerdict, message: str) -> list[str]:
+    """The tools of a verdict, the leading one first: by role, confidence and channel, then as the message names them.
+
+    A verdict itself is blind to the order of lines; among equals the first named leads here, as people write it.
+    """
+
+    def rank(tool: str) -> tuple[Any, ...]:
+        pieces = [e for e in verdict.evidence if e.tool == tool and decides_ai(e)]
+        return min(
+            (
+                ROLE_ORDER.index(e.role),
+                e.confidence,
+                e.channel,
+                _position(message, e.matched_text),
+                tool,
+            )
+            for e in pieces
+        )
+
+    return sorted(verdict.tools, key=rank)
 
 
 def read_text(text: str, on: date | None) -> tuple[ProvenanceEvidence, ...]:
     """Evidence in a message or body alone, each kind once, strongest first."""
     lines = message_lines.read(text)
     return ordered(_message(lines, lines[0].raw.strip() if lines else "", on, catalogue()))
+
+
+def _position(message: str, text: str) -> float:
+    found = message.find(text)
+    return found if found >= 0 else math.inf
 
 
 def _utc(at: datetime) -> datetime:
@@ -98,18 +155,15 @@ def _message(
     yield from statements.read(lines, rules, on, is_revert=bool(_REVERT.match(subject)))
 
 
-def _note(note: ai_notes.AiNote) -> Iterator[ProvenanceEvidence]:
+def _attested(note: ai_notes.AiNote, channel: str, kind: str) -> Iterator[ProvenanceEvidence]:
+    """One row per tool whose lines are attested; known-human lines speak only where no AI line does."""
+    text = f"{note.human_line_count} known-human lines"
     if note.ai_line_count:
-        text = f"{note.ai_line_count} AI lines, {note.human_line_count} known-human lines"
-        for tool in note.tools:
-            yield ProvenanceEvidence(
-                "note", "git_ai_lines", tool, None, Role.COAUTHOR, Confidence.A, text, Origin.AI
-            )
+        text = f"{note.ai_line_count} AI lines, {text}"
+        for tool in note.tools or (UNSPECIFIED,):
+            yield ProvenanceEvidence(channel, kind, tool, None, Role.COAUTHOR, Confidence.A, text, Origin.AI)
     elif note.human_line_count:
-        text = f"{note.human_line_count} known-human lines"
-        yield ProvenanceEvidence(
-            "note", "git_ai_lines", None, None, Role.NONE, Confidence.A, text, Origin.HUMAN
-        )
+        yield ProvenanceEvidence(channel, kind, None, None, Role.NONE, Confidence.A, text, Origin.HUMAN)
 
 
 def _people(commit: Commit, subject: str, on: date, rules: Catalogue) -> Iterator[ProvenanceEvidence]:
@@ -234,7 +288,7 @@ def _rank(e: ProvenanceEvidence) -> tuple[object, ...]:
     return (
         e.channel == CHANGE_REQUEST,
         e.origin is not Origin.AI,
-        _ROLE_ORDER.index(e.role),
+        ROLE_ORDER.index(e.role),
         e.confidence,
         e.channel,
         e.kind,
@@ -244,7 +298,8 @@ def _rank(e: ProvenanceEvidence) -> tuple[object, ...]:
     )
 
 
-def _decides_ai(e: ProvenanceEvidence) -> bool:
+def decides_ai(e: ProvenanceEvidence) -> bool:
+    """Whether a piece of evidence alone makes a commit ai."""
     return (
         e.origin is Origin.AI
         and e.channel != CHANGE_REQUEST
@@ -274,26 +329,27 @@ def _hints_at_ai(e: ProvenanceEvidence) -> bool:
 def _verdict(
     evidence: tuple[ProvenanceEvidence, ...],
     policies: tuple[ProvenanceEvidence, ...],
-    note: ai_notes.AiNote,
+    notes: Sequence[ai_notes.AiNote],
     rules: Catalogue,
 ) -> ProvenanceVerdict:
-    ai = [e for e in evidence if _decides_ai(e)]
+    ai = [e for e in evidence if decides_ai(e)]
     human = [e for e in evidence if e.origin is Origin.HUMAN]
     machine = [e for e in evidence if e.origin is Origin.AUTOMATION]
     tools: set[str] = set()
     models: set[str] = set()
     if ai:
         origin, deciding = Origin.AI, ai
-        basis = "attested_lines" if note.ai_line_count else "declared"
+        basis = "attested_lines" if any(note.ai_line_count for note in notes) else "declared"
         tools = {e.tool for e in ai if e.tool}
         if len(tools) > 1:
             tools.discard(UNSPECIFIED)
-        models = {e.model for e in ai if e.model} | set(note.models)
+        models = {e.model for e in ai if e.model} | {model for note in notes for model in note.models}
     elif machine:
         origin, deciding, basis = Origin.AUTOMATION, machine, "automation"
     elif human:
         origin, deciding = Origin.HUMAN, human
-        basis = "attested_lines" if all(e.channel == "note" for e in human) else "declared"
+        is_attested = all(e.channel in ("note", "agent_trace") for e in human)
+        basis = "attested_lines" if is_attested else "declared"
     elif policies:
         origin, deciding, basis = Origin.HUMAN, list(policies), "policy"
     else:
@@ -301,7 +357,7 @@ def _verdict(
     said = [e for e in evidence if e.channel != CHANGE_REQUEST]
     return ProvenanceVerdict(
         origin=origin,
-        role=min((e.role for e in (ai or said)), key=_ROLE_ORDER.index, default=Role.NONE),
+        role=min((e.role for e in (ai or said)), key=ROLE_ORDER.index, default=Role.NONE),
         tools=tuple(sorted(tools)),
         models=tuple(sorted(models)),
         confidence=min((e.confidence for e in deciding), default=None),
@@ -309,5 +365,5 @@ def _verdict(
         conflict=bool(ai and any(e.role is not Role.MESSAGE_ONLY for e in human)),
         catalogue_version=rules.version,
         evidence=(*evidence, *(policies if not ai and not machine and not human else ())),
-        ai_lines=note.lines,
+        ai_lines=tuple(line for note in notes for line in note.lines),
     )

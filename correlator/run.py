@@ -23,10 +23,11 @@ from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
 from correlator.traffic import Operation
 from schemas import tables
-from schemas.records import RepositoryPort
+from schemas.records import AttestedLines, RepositoryPort
 from schemas.settings import Settings
 from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema, Table
+from schemas.vocabulary import Origin
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
 INFERENCES = tuple(
@@ -82,6 +83,7 @@ class Correlator:
             last = self._store.row("SELECT * FROM correlation_runs")
             as_of = last["as_of"] if last else now
             with self._store.transaction():
+                self._keep_former_verdicts()
                 for table in (*INFERENCES, *root_causes.WORKING):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
@@ -116,6 +118,8 @@ class Correlator:
         self._store.execute("DROP TABLE hours_until")
         known = self._written_tables if store is self._store else {}
         with store.write_lock, store.transaction():
+            if store is self._store:
+                self._keep_former_verdicts()
             written = {t.name: _put(store, t, inferred[t.name], known.get(t.name)) for t in INFERENCES}
             digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
@@ -123,6 +127,10 @@ class Correlator:
         if store is self._store:
             self._written_tables = written
         return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
+
+    def _keep_former_verdicts(self) -> None:
+        """What another version of the catalogue said of each commit goes to the ledger before it is replaced."""
+        self._store.execute(sql("correlator", "keep_former_verdicts"), catalogue_version=catalogue().version)
 
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
         """What every repository's history says; kept in memory until something that it depends on changes."""
@@ -140,6 +148,12 @@ class Correlator:
                     change_paths=store.arrow(sql("correlator", "git_change_paths"), **asked),
                     hunks=store.arrow(sql("correlator", "git_hunks"), **asked),
                     change_requests=store.rows(sql("correlator", "git_change_requests"), **asked),
+                    side_paths=store.rows(sql("correlator", "git_side_paths"), **asked),
+                    traced=_traced(store, **asked),
+                    overrides={
+                        row["sha"]: row
+                        for row in store.rows(sql("correlator", "provenance_overrides"), **asked)
+                    },
                 )
                 known = (key, histories.infer(facts, self._verdicts))
                 self._histories[row["repository"]] = known
@@ -262,6 +276,21 @@ def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None) -> 
 
 def _naive(value: Any) -> Any:
     return value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) else value
+
+
+def _traced(store: Store, **asked: object) -> dict[str, tuple[AttestedLines, ...]]:
+    found: dict[str, list[AttestedLines]] = {}
+    for row in store.rows(sql("correlator", "git_attested_lines"), **asked):
+        line = AttestedLines(
+            path=row["path"],
+            start=row["start_line"],
+            end=row["end_line"],
+            origin=Origin(row["origin"]),
+            tool=row["tool"],
+            model=row["model"],
+        )
+        found.setdefault(row["sha"], []).append(line)
+    return {sha: tuple(lines) for sha, lines in found.items()}
 
 
 def _notes(store: Store, repository: str) -> dict[str, str]:

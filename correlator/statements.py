@@ -38,6 +38,10 @@ _CONNECTED = re.compile(
     r"^[\s()\[\]`*_\"',/&+:|-]*(?:(?:via|and|with|on|using|in|by|or|from|model|version|v?\d[\w.]*|cli|agent|ai|running|powered)[\s()\[\]`*_\"',/&+:|-]*){0,4}$",
     re.IGNORECASE,
 )
+# Where another clause of a sentence starts: "..., so I used", "policy: I made", "to say that this", "(this was".
+_CLAUSE = re.compile(
+    r"(?:[,;:—–(]\s*|\s)(?:so|but|and|that|because|as|while|note|notice)\s+|[,;:—–(]\s*", re.IGNORECASE
+)
 _ANSWER_LINES_MAX = 12
 _QUESTION_CHARACTERS_MAX = 400
 
@@ -137,10 +141,13 @@ def _matches(text: str, found: list[Mention], phrases: Sequence[Phrase]) -> Iter
     if not found:
         return
     marked = agent_names.marked(text, found)
+    clauses = [m.end() for m in _CLAUSE.finditer(marked)]
     for phrase in phrases:
-        match = phrase.pattern.match(marked)
-        if match:
-            yield phrase, found[int(match["tool"])]
+        for start in (0, *clauses) if phrase.anywhere else (0,):
+            match = phrase.pattern.match(marked, start)
+            if match:
+                yield phrase, found[int(match["tool"])]
+                break
 
 
 def _phrased(
@@ -186,6 +193,8 @@ def _answers(lines: Sequence[Line], catalogue: Catalogue, on: date | None) -> It
                 yield from _loose_box(box, line, catalogue, on)
             continue
         question, used = _question(own, index)
+        if question is None and line.is_heading:
+            question, used = f"{line.text.strip(' :*_')}?", 1
         if question and rules.question.search(question):
             yield from _answer(question, line.text, _below(own, index + used), catalogue, on)
         elif _is_section(line, catalogue):

@@ -1,4 +1,4 @@
-"""What senders may post to the intake: three bodies, checked by their types; the JSON Schemas come from here.
+"""What senders may post to the intake: four bodies, checked by their types; the JSON Schemas come from here.
 
 Unknown fields are welcome and kept (``model_extra``). A known field with a wrong value is refused with its name,
 because a wrong time or sha that is silently dropped becomes a wrong answer later.
@@ -31,6 +31,10 @@ _TIME_SCHEMA: dict[str, Any] = {
         {"type": "null"},
     ],
 }
+REQUEST_COMMITS_MAX = 1_000
+REQUEST_MESSAGE_CHARACTERS_MAX = 262_144
+TRACE_RANGES_MAX = 100_000
+LINE_NUMBER_MAX = 10_000_000
 _COMMIT_IN_URL = re.compile(r"/commits?/([0-9a-f]{7,64})(?:[/?#.]|$)")
 
 
@@ -169,6 +173,21 @@ class IncidentReport(Report):
         return value
 
 
+class RequestCommit(Report):
+    """One of a request's own commits: what a squash merge leaves behind."""
+
+    sha: Annotated[str | None, BeforeValidator(_commit), Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")] = (
+        None
+    )
+    message: str = Field(max_length=REQUEST_MESSAGE_CHARACTERS_MAX)
+    author_name: Text = None
+    author_email: Text = None
+    committer_name: Text = None
+    committer_email: Text = None
+    authored_at: Moment = None
+    lines_added: int | None = Field(default=None, ge=0, le=2**31, description="weighs it among the others")
+
+
 class ChangeReport(Report):
     """One pull or merge request, told once or several times."""
 
@@ -191,11 +210,74 @@ class ChangeReport(Report):
         default=None, description="login of the opener"
     )
     labels: list[Annotated[str, BeforeValidator(_label_name)]] | None = None
+    commits: list[RequestCommit] | None = Field(
+        default=None,
+        max_length=REQUEST_COMMITS_MAX,
+        description="its own commits; read where a squash kept no mark",
+    )
+
+
+class TraceContributor(Report):
+    """Who wrote lines. ``mixed`` counts as ai, ``unknown`` as nothing."""
+
+    type: Annotated[str, BeforeValidator(_lowered), Field(pattern="^(human|ai|mixed|unknown)$")]
+    model_id: Text = None
+
+
+class TraceRange(Report):
+    """Lines, 1-based and inclusive, as the recorded revision numbers them."""
+
+    start_line: int = Field(ge=1, le=LINE_NUMBER_MAX)
+    end_line: int = Field(ge=1, le=LINE_NUMBER_MAX)
+    contributor: TraceContributor | None = None
+
+    @field_validator("end_line")
+    @classmethod
+    def _ends_after_its_start(cls, value: int, others: ValidationInfo) -> int:
+        if value < others.data.get("start_line", 1):
+            raise ValueError("end_line lies before start_line")
+        return value
+
+
+class TraceConversation(Report):
+    """Ranges that one conversation gave. Its link is not stored."""
+
+    contributor: TraceContributor | None = None
+    ranges: list[TraceRange] = Field(default_factory=list, max_length=TRACE_RANGES_MAX)
+
+
+class TraceFile(Report):
+    path: RequiredText
+    conversations: list[TraceConversation] = Field(default_factory=list)
+
+
+class TraceRevision(Report):
+    """The commit whose line numbers the ranges have."""
+
+    type: Annotated[str, BeforeValidator(_lowered), Field(pattern="^git$", description="only git is joined")]
+    revision: Annotated[str, BeforeValidator(_commit), Field(pattern="^([0-9a-f]{40}|[0-9a-f]{64})$")]
+
+
+class TraceTool(Report):
+    name: Text = None
+    version: Text = None
+
+
+class AgentTraceReport(Report):
+    """One Agent Trace record (RFC 0.1.0): which lines of a revision an AI or a person wrote."""
+
+    version: RequiredText
+    id: Id
+    timestamp: Moment = None
+    vcs: TraceRevision
+    tool: TraceTool = Field(default_factory=TraceTool)
+    files: list[TraceFile] = Field(default_factory=list)
 
 
 REPORTS: dict[str, type[Report]] = {
     "deployments": DeploymentReport,
     "incidents": IncidentReport,
     "changes": ChangeReport,
+    "agent-traces": AgentTraceReport,
 }
 """Noun of the intake route -> one item of its body; each route takes one item or an array of them."""

@@ -2,7 +2,8 @@
 
 A new store gets the tables of ``schemas/tables.py`` and version :data:`CURRENT`. An older one gets each later step
 of :data:`STEPS` in order, each in one transaction with its version. Inference tables need no steps: they are
-dropped and made anew, because `aftermerge rebuild` can always refill them from the facts.
+dropped and made anew, because `aftermerge rebuild` can always refill them from the facts; verdicts of provenance are
+kept in the ledger first, with the version of the rules that gave them.
 """
 
 import duckdb
@@ -18,6 +19,9 @@ STEPS: dict[int, tuple[str, ...]] = {
     3: version_3.STATEMENTS,
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
+
+FORMER_PROVENANCE_SINCE = 3
+"""The first version with a ledger of former verdicts."""
 
 VIEWS = (
     """CREATE OR REPLACE MACRO facts.trace_hex(id) AS replace(id::VARCHAR, '-', '')""",
@@ -129,11 +133,20 @@ def upgrade(connection: duckdb.DuckDBPyConnection, database: str) -> None:
             _advance(connection, CURRENT, [t.ddl() for t in tables.ALL])
         else:
             for step in range(version + 1, CURRENT + 1):
-                _advance(connection, step, list(STEPS[step]) + _remade_inferences())
+                _advance(connection, step, [*STEPS[step], *_kept_verdicts(step), *_remade_inferences()])
         for statement in VIEWS:
             connection.execute(statement)
     finally:
         connection.execute("USE memory")
+
+
+def _kept_verdicts(step: int) -> list[str]:
+    """Provenance is inferred again by the rules of this program; what those before it said goes to the ledger."""
+    if step < FORMER_PROVENANCE_SINCE:
+        return []
+    names = ", ".join(tables.FORMER_PROVENANCE.column_names)
+    former, current = tables.FORMER_PROVENANCE.qualified_name, tables.COMMIT_PROVENANCE.qualified_name
+    return [f"INSERT OR IGNORE INTO {former} ({names}) SELECT {names} FROM {current}"]
 
 
 def _remade_inferences() -> list[str]:

@@ -24,7 +24,11 @@ IncidentId = NewType("IncidentId", str)
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """One git commit with what provenance reads. ``note`` is the git-ai note up to its size cap, or None."""
+    """One git commit with what provenance reads.
+
+    ``note`` is the git-ai note up to its size cap, or None. ``traced``: lines that imported records attest, their tools
+    as sent.
+    """
 
     repository: RepositoryName
     sha: CommitSha
@@ -37,6 +41,7 @@ class Commit:
     committed_at: datetime
     message: str
     note: str | None = None
+    traced: tuple["AttestedLines", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class ProvenanceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ProvenanceVerdict:
-    """Who wrote a commit, derived from its evidence. ``ai_lines`` are line ranges attested by a git-ai note."""
+    """Who wrote a commit, derived from its evidence. ``ai_lines`` are line ranges that a note or record attests."""
 
     origin: Origin
     role: Role
@@ -78,6 +83,7 @@ class AttestedLines:
     end: int
     origin: Origin
     tool: str | None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

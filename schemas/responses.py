@@ -66,6 +66,8 @@ class Change(BaseModel):
     origin: Origin
     ai_share: float | None
     tools: list[str]
+    suggesting_tools: list[str] = Field(description="whose review hunks were accepted; never a reason for ai")
+    conflict: bool = Field(description="a declared No stands beside marks of AI")
     confidence: Confidence | None
     origin_basis: str
     lines_added: int

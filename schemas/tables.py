@@ -396,6 +396,40 @@ COMMIT_NOTES = Table(
     key=("repository", "sha"),
 )
 
+ATTESTED_LINES = Table(
+    "attested_lines",
+    Schema.FACTS,
+    "Lines that an imported Agent Trace record attests; ranges of one record are numbered.",
+    (
+        _column("record_id", TEXT, "id of the record", required=True),
+        _column("position", INT32, "0 for the first range of the record", required=True),
+        _column("sha", TEXT, "revision whose line numbers these are, full hex", required=True),
+        _column("path", TEXT, "inside the repository", required=True),
+        _column("start_line", INT32, "first line, 1-based", required=True),
+        _column("end_line", INT32, "last line, inclusive", required=True),
+        _column("origin", TEXT, "ai | human", required=True),
+        _column("tool", TEXT, "as sent; null when unnamed"),
+        _column("model", TEXT, "as sent, e.g. vendor/model"),
+        _column("recorded_at", TIME, "UTC, by the record"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("record_id", "position"),
+)
+
+SIDE_COMMIT_PATHS = Table(
+    "side_commit_paths",
+    Schema.FACTS,
+    "One path that a commit beside the mainline changes against its parent; merges have none.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> commits", required=True),
+        _column("path", TEXT, "path; '' stands for a commit that changes nothing", required=True),
+        _column("lines_added", INT, "lines; 0 for a binary file", required=True),
+        _column("lines_deleted", INT, "lines, likewise", required=True),
+    ),
+    key=("repository", "sha", "path"),
+)
+
 MAINLINE = Table(
     "mainline",
     Schema.FACTS,
@@ -523,7 +557,7 @@ DELIVERIES = Table(
     (
         _column("source", TEXT, "generic | pagerduty", required=True),
         _column("delivery_id", TEXT, "the sender's id, else SHA-256 of the body", required=True),
-        _column("noun", TEXT, "deployments | incidents | changes | pagerduty", required=True),
+        _column("noun", TEXT, "deployments | incidents | changes | agent-traces | pagerduty", required=True),
         _column("received_at", TIME, "UTC", required=True),
         _column("body", BLOB, "raw bytes", required=True),
         _column("refused", TEXT, "why it was not understood; null when it was"),
@@ -600,6 +634,12 @@ CHANGE_REQUESTS = Table(
         _column("labels", TEXTS, "as sent"),
         _column("extra", TEXT, "JSON object of the fields we do not know"),
         _column("received_at", TIME, "UTC", required=True),
+        _column(
+            "commits",
+            TEXT,
+            "JSON array of its own commits, {sha, message, author_name, author_email, committer_name, "
+            "committer_email, authored_at, lines_added}; null when not told",
+        ),
     ),
     key=("repository", "number"),
 )
@@ -670,7 +710,9 @@ COMMIT_PROVENANCE = Table(
         _column("tools", TEXTS, "sorted", required=True),
         _column("models", TEXTS, "sorted", required=True),
         _column("confidence", TEXT, "A | B | C; null without evidence"),
-        _column("basis", TEXT, "declared | attested_lines | policy | automation | none", required=True),
+        _column(
+            "basis", TEXT, "declared | attested_lines | override | policy | automation | none", required=True
+        ),
         _column("conflict", BOOL, "evidence speaks both ways", required=True),
         _column(
             "evidence",
@@ -681,7 +723,7 @@ COMMIT_PROVENANCE = Table(
         _column(
             "ai_lines",
             TEXT,
-            "JSON array of {path, start, end, origin, tool} from a git-ai note",
+            "JSON array of {path, start, end, origin, tool} from a git-ai note or an Agent Trace record",
             required=True,
         ),
         _column("catalogue_version", TEXT, "version of the rule catalogue", required=True),
@@ -718,9 +760,19 @@ CHANGES = Table(
         _column("origin", TEXT, "ai | mixed | human | automation | unknown", required=True),
         _column("ai_share", REAL, "share of added lines written by AI, 0..1; null when unmeasured"),
         _column("tools", TEXTS, "AI tools of its commits, sorted", required=True),
+        _column(
+            "suggesting_tools",
+            TEXTS,
+            "AI tools whose review hunks were accepted, sorted; never a reason for ai",
+            required=True,
+        ),
+        _column("conflict", BOOL, "a declared No stands beside marks of AI", required=True),
         _column("confidence", TEXT, "of the origin: A | B | C; null without evidence"),
         _column(
-            "origin_basis", TEXT, "declared | attested_lines | policy | automation | none", required=True
+            "origin_basis",
+            TEXT,
+            "declared | attested_lines | override | policy | automation | none",
+            required=True,
         ),
         _column(
             "lines_added",
@@ -1225,6 +1277,74 @@ GROUPINGS = Table(
         _column("reason", TEXT, "text"),
     ),
     key=("service", "fingerprint", "decided_at"),
+)
+
+PROVENANCE_OVERRIDES = Table(
+    "provenance_overrides",
+    Schema.LEDGER,
+    "What a person states about who wrote a commit, or (of a merge) its change; the newest holds, none is deleted.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "commit, full hex", required=True),
+        _column("stated_at", TIME, "UTC", required=True),
+        _column("origin", TEXT, "ai | human | automation | unknown; null takes the statement back"),
+        _column("tools", TEXTS, "AI tools, sorted; empty unless ai", required=True),
+        _column("reason", TEXT, "text"),
+        _column("token_id", TEXT, "-> tokens; 'local' for the command line without a server", required=True),
+    ),
+    key=("repository", "sha", "stated_at"),
+)
+
+FORMER_PROVENANCE = Table(
+    "former_provenance",
+    Schema.LEDGER,
+    "The verdict on a commit by an earlier version of the rule catalogue, as it stood when a newer one replaced it.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> commits", required=True),
+        _column("catalogue_version", TEXT, "by which it was made", required=True),
+        _column("origin", TEXT, "as in commit_provenance", required=True),
+        _column("role", TEXT, "likewise", required=True),
+        _column("tools", TEXTS, "likewise", required=True),
+        _column("models", TEXTS, "likewise", required=True),
+        _column("confidence", TEXT, "likewise"),
+        _column("basis", TEXT, "likewise", required=True),
+        _column("conflict", BOOL, "likewise", required=True),
+        _column("evidence", TEXT, "likewise", required=True),
+    ),
+    key=("repository", "sha", "catalogue_version"),
+)
+
+PROVENANCE_AUDITS = Table(
+    "provenance_audits",
+    Schema.LEDGER,
+    "One change drawn for people to say who wrote it; what the tags said then, and how many changes it stands for.",
+    (
+        _column("audit_id", TEXT, "8 hex digits", required=True),
+        _column("drawn_at", TIME, "UTC", required=True),
+        _column("position", INT32, "in the order to label, 0 for the first", required=True),
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("stratum", TEXT, "what it was drawn from, e.g. ai-A or unknown", required=True),
+        _column("stratum_size", INT, "changes in that stratum", required=True),
+        _column("stratum_drawn", INT, "of them, drawn", required=True),
+    ),
+    key=("audit_id", "position"),
+)
+
+PROVENANCE_LABELS = Table(
+    "provenance_labels",
+    Schema.LEDGER,
+    "What a person said of a drawn change; the newest holds.",
+    (
+        _column("audit_id", TEXT, "-> provenance_audits", required=True),
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("labelled_at", TIME, "UTC", required=True),
+        _column("label", TEXT, "ai (some or all of its added lines) | other | unsure", required=True),
+        _column("token_id", TEXT, "-> tokens; 'local' for the command line without a server", required=True),
+    ),
+    key=("audit_id", "repository", "sha", "labelled_at"),
 )
 
 REPORTS = Table(

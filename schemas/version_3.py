@@ -1,5 +1,5 @@
 """The step to schema version 3: exceptions carry the number of the load that brought them; code mappings, source maps,
-and what people decide about fingerprints.
+what people decide about fingerprints; provenance by import, by people and by earlier rules.
 
 Frozen: it leads from what version 2 was to what version 3 was, whatever the tables are today.
 """
@@ -34,5 +34,72 @@ STATEMENTS: tuple[str, ...] = (
   "token_id" VARCHAR NOT NULL,
   "reason" VARCHAR,
   PRIMARY KEY (service, fingerprint, decided_at)
+)""",
+    "ALTER TABLE facts.change_requests ADD COLUMN commits VARCHAR",
+    """CREATE TABLE facts.attested_lines (
+  "record_id" VARCHAR NOT NULL,
+  "position" INTEGER NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "path" VARCHAR NOT NULL,
+  "start_line" INTEGER NOT NULL,
+  "end_line" INTEGER NOT NULL,
+  "origin" VARCHAR NOT NULL,
+  "tool" VARCHAR,
+  "model" VARCHAR,
+  "recorded_at" TIMESTAMP,
+  "received_at" TIMESTAMP NOT NULL,
+  PRIMARY KEY (record_id, position)
+)""",
+    """CREATE TABLE facts.side_commit_paths (
+  "repository" VARCHAR NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "path" VARCHAR NOT NULL,
+  "lines_added" BIGINT NOT NULL,
+  "lines_deleted" BIGINT NOT NULL,
+  PRIMARY KEY (repository, sha, path)
+)""",
+    """CREATE TABLE ledger.provenance_overrides (
+  "repository" VARCHAR NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "stated_at" TIMESTAMP NOT NULL,
+  "origin" VARCHAR,
+  "tools" VARCHAR[] NOT NULL,
+  "reason" VARCHAR,
+  "token_id" VARCHAR NOT NULL,
+  PRIMARY KEY (repository, sha, stated_at)
+)""",
+    """CREATE TABLE ledger.former_provenance (
+  "repository" VARCHAR NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "catalogue_version" VARCHAR NOT NULL,
+  "origin" VARCHAR NOT NULL,
+  "role" VARCHAR NOT NULL,
+  "tools" VARCHAR[] NOT NULL,
+  "models" VARCHAR[] NOT NULL,
+  "confidence" VARCHAR,
+  "basis" VARCHAR NOT NULL,
+  "conflict" BOOLEAN NOT NULL,
+  "evidence" VARCHAR NOT NULL,
+  PRIMARY KEY (repository, sha, catalogue_version)
+)""",
+    """CREATE TABLE ledger.provenance_audits (
+  "audit_id" VARCHAR NOT NULL,
+  "drawn_at" TIMESTAMP NOT NULL,
+  "position" INTEGER NOT NULL,
+  "repository" VARCHAR NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "stratum" VARCHAR NOT NULL,
+  "stratum_size" BIGINT NOT NULL,
+  "stratum_drawn" BIGINT NOT NULL,
+  PRIMARY KEY (audit_id, position)
+)""",
+    """CREATE TABLE ledger.provenance_labels (
+  "audit_id" VARCHAR NOT NULL,
+  "repository" VARCHAR NOT NULL,
+  "sha" VARCHAR NOT NULL,
+  "labelled_at" TIMESTAMP NOT NULL,
+  "label" VARCHAR NOT NULL,
+  "token_id" VARCHAR NOT NULL,
+  PRIMARY KEY (audit_id, repository, sha, labelled_at)
 )""",
 )

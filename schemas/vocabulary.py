@@ -38,6 +38,14 @@ class Confidence(StrEnum):
     C = "C"
 
 
+class AuditLabel(StrEnum):
+    """What a person says of a drawn change. ``ai``: an AI tool wrote some of its added lines, or all."""
+
+    AI = "ai"
+    OTHER = "other"
+    UNSURE = "unsure"
+
+
 class ChangeKind(StrEnum):
     """What a change is for; the first rule that fires decides (``correlator/changes.py``)."""
 

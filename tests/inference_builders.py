@@ -40,6 +40,8 @@ def change(number: int, **overrides: Any) -> Row:
         "origin": "unknown",
         "ai_share": None,
         "tools": [],
+        "suggesting_tools": [],
+        "conflict": False,
         "confidence": None,
         "origin_basis": "none",
         "lines_added": 12,

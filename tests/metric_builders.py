@@ -51,6 +51,8 @@ def change(
         "origin": origin,
         "ai_share": {"ai": 1.0, "mixed": 0.3, "human": 0.0}.get(origin),
         "tools": ["claude-code"] if origin in {"ai", "mixed"} else [],
+        "suggesting_tools": [],
+        "conflict": False,
         "origin_basis": "none" if origin == "unknown" else "declared",
         "lines_added": 100,
         "lines_deleted": 0,

@@ -93,6 +93,7 @@ class _Company:
             repository=REPOSITORY, sha=name, position=index, landed_at=landed, subject=subject, number=100 + index,
             merge_method="squash", kind=kind, kind_rule="default", is_code=True, commits=[name], origin=origin,
             ai_share={"ai": 0.9, "mixed": 0.3, "human": 0.0}.get(origin), tools=tool,
+            suggesting_tools=[], conflict=False,
             confidence="A" if marked else None, origin_basis="declared" if origin != "unknown" else "none",
             lines_added=lines, lines_deleted=lines // 3, files_changed=1 + index % 4,
             size_band="small" if lines < 15 else "medium" if lines < 150 else "large",

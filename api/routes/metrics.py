@@ -1,12 +1,8 @@
 """``/v1/metrics``: the catalogue, and the rates themselves as flat rows, JSON or CSV."""
 
-import csv
-import io
-import json
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -17,6 +13,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api import caching, problems, queries
+from api.csv_rows import as_csv
 from api.routes.bounds import Bound
 from api.routes.operations import Operations
 from api.routes.parts import Reader, SettingsDep, StoreDep
@@ -27,7 +24,7 @@ from correlator.metric_queries import MetricQuery
 from schemas.errors import MalformedInput
 from schemas.responses import MetricAnswer, MetricCatalogue
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, sql
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"], responses=problems.RESPONSES)
 
@@ -189,14 +186,14 @@ def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
 
 
 class DataCache:
-    """The last few :class:`MetricData`, by digest of the inferences and time.
+    """The last few :class:`MetricData`, by digest of the inferences, time, and what people stated since.
 
     One for the present and one for a past are made at a time: inferring a past may take long, and whoever asks about
     the present does not wait for it.
     """
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[str, datetime], MetricData] = OrderedDict()
+        self._held: OrderedDict[tuple[str, datetime, str], MetricData] = OrderedDict()
         self._lock = threading.Lock()
         self._making = {False: threading.Lock(), True: threading.Lock()}
 
@@ -207,7 +204,7 @@ class DataCache:
         run = queries.correlation(store)
         if run is None:
             return queries.metric_data(store, settings, as_of)
-        key = (run["inferences_digest"], as_of)
+        key = (run["inferences_digest"], as_of, str(store.value(sql("api", "verdict_watermark"))))
         with self._making[past is not None]:
             with self._lock:
                 if key in self._held:
@@ -228,31 +225,6 @@ def _data(
     state = request.app.state
     cache: DataCache = state.metric_cache
     return cache.get(store, settings, as_of, past=state.operations if is_past else None)
-
-
-# --- CSV ----------------------------------------------------------------------------------------------
-
-
-def as_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Rows as RFC 4180 text; columns in the order in which the rows name them, nested values as JSON."""
-    listed = list(rows)
-    columns = list(dict.fromkeys(name for row in listed for name in row))
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row.get(name)) for name in columns] for row in listed)
-    return text.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat().replace("+00:00", "Z")
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
-        # A spreadsheet would run it as a formula, and names come from whoever sends telemetry.
-        return "'" + value
-    if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, sort_keys=True, default=str)
-    return value
 
 
 def _wants_csv(request: Request, question: MetricQuestion) -> bool:

@@ -71,7 +71,9 @@ class RepositoryStatement(_Body):
     repository: str = Field(min_length=1, max_length=200, description="owner/name")
     source: str = Field(min_length=1, max_length=2000, description="path or URL to fetch from")
     url: str | None = None
-    assume_unmarked: str | None = Field(default=None, pattern="^human$")
+    assume_unmarked: str | None = Field(
+        default=None, pattern="^(human|none)$", description="none takes it back; absent keeps what is stated"
+    )
     assume_unmarked_from: date | None = None
 
 

@@ -60,6 +60,8 @@ SELECT
     c.origin,
     c.ai_share,
     c.tools,
+    c.suggesting_tools,
+    c.conflict,
     c.confidence,
     c.origin_basis,
     c.lines_added,

@@ -1,10 +1,11 @@
 """Pull and merge request reports to rows of ``change_requests``."""
 
+import json
 from datetime import datetime
 from typing import Any
 
 from collector.intake import reports
-from schemas.intake import ChangeReport
+from schemas.intake import ChangeReport, RequestCommit
 
 Row = dict[str, Any]
 
@@ -41,4 +42,17 @@ def _row(report: ChangeReport, received_at: datetime) -> Row:
         "labels": report.labels,
         "extra": reports.unknown_fields(report),
         "received_at": received_at,
+        "commits": _commits(report),
     }
+
+
+def _commits(report: ChangeReport) -> str | None:
+    """The request's own commits as a JSON array; None when they were not told."""
+    if report.commits is None:
+        return None
+    known = RequestCommit.model_fields.keys()
+    return json.dumps(
+        [commit.model_dump(mode="json", include=set(known), exclude_none=True) for commit in report.commits],
+        ensure_ascii=False,
+        sort_keys=True,
+    )

@@ -19,13 +19,13 @@ _ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def read(body: bytes) -> Any:
-    """The JSON value of ``body``.
+    """The JSON value of ``body``; several values, one a line, are a list of them.
 
     Raises:
         MalformedInput: not UTF-8, not JSON (RFC 8259: no NaN, no Infinity), or nested too deep to read.
     """
     try:
-        value = json.loads(body.decode("utf-8-sig"), parse_constant=_refuse_constant)
+        value = _value(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise MalformedInput("the body is not UTF-8", hint="send JSON encoded as UTF-8") from error
     except RecursionError as error:
@@ -36,6 +36,24 @@ def read(body: bytes) -> Any:
         ) from error
     # An escaped half of a surrogate pair is legal JSON and no legal text: neither Arrow nor DuckDB can hold it.
     return _without_surrogates(value) if _ESCAPED_SURROGATE.search(body) else value
+
+
+def _value(text: str) -> Any:
+    """One JSON value, or a list of those on the lines of ``text``; the fault told is that of the line."""
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        # One whole value, and another on a later line: JSON lines.
+        if error.msg != "Extra data" or "\n" not in text[: error.pos]:
+            raise
+    values = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                values.append(json.loads(line, parse_constant=_refuse_constant))
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+    return values
 
 
 def items(value: object) -> list[dict[str, Any]]:

@@ -13,6 +13,19 @@ BODIES = {
     "deployments": {"id": "d-1", "service": "checkout", "finished_at": "2026-03-02T11:00:00Z", "ticket": 4},
     "incidents": {"id": "INC-7", "event": "opened", "opened_at": 1772449200, "labels": {"team": "shop"}},
     "changes": {"repository": "acme/shop", "number": 7, "title": "Add zones"},
+    "agent-traces": {
+        "version": "0.1.0",
+        "id": "r-1",
+        "vcs": {"type": "git", "revision": "a" * 40},
+        "files": [
+            {
+                "path": "a.py",
+                "conversations": [
+                    {"contributor": {"type": "ai"}, "ranges": [{"start_line": 1, "end_line": 2}]}
+                ],
+            }
+        ],
+    },
     "pagerduty": {
         "event": {
             "id": "01TESTEVENT",
@@ -74,7 +87,8 @@ def test_a_signed_webhook_needs_no_token_and_an_unsigned_one_gets_none_past() ->
 
 def test_the_schemas_are_published_and_fit_the_bodies(port: Rest) -> None:
     listed = port.client.get("/v1/schemas/").json()["items"]
-    assert listed == ["/v1/schemas/deployments", "/v1/schemas/incidents", "/v1/schemas/changes"]
+    names = ("deployments", "incidents", "changes", "agent-traces")
+    assert listed == [f"/v1/schemas/{name}" for name in names]
     for path in listed:
         answer = port.client.get(path)
         assert answer.headers["content-type"].startswith("application/schema+json")

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from correlator import changes, provenance
 from correlator.provenance import Policy
 from schemas.records import Commit
 from schemas.store import Row, Store
+from schemas.vocabulary import Origin
 
 CLAUDE = "\n\nCo-Authored-By: Claude <noreply@anthropic.com>"
 
@@ -22,14 +24,17 @@ def _verdicts(store: Store) -> dict[str, Any]:
     return found
 
 
-def _built(store: Store, requests: list[Row] | None = None) -> dict[str, Row]:
+def _built(
+    store: Store, requests: list[Row] | None = None, stated: dict[str, Any] | None = None
+) -> dict[str, Row]:
     rows = changes.build(
         commits=store.rows("SELECT * FROM commits"),
         mainline=store.arrow("SELECT * FROM mainline"),
         change_paths=store.arrow("SELECT * FROM change_paths"),
         hunks=store.arrow("SELECT * FROM hunks"),
+        side_paths=store.rows("SELECT * FROM side_commit_paths"),
         change_requests=requests or [],
-        verdicts=_verdicts(store),
+        verdicts=_verdicts(store) | (stated or {}),
     )
     assert [row["position"] for row in rows] == list(range(len(rows)))
     return {row["sha"]: row for row in rows}
@@ -230,9 +235,105 @@ def test_the_order_of_the_facts_does_not_matter(tmp_path: Path, builder: Reposit
             mainline=of("mainline"),
             change_paths=of("change_paths"),
             hunks=of("hunks"),
+            side_paths=of("side_commit_paths").to_pylist(),
             change_requests=[],
             verdicts=_verdicts(store),
         )
 
     assert built(is_reversed=False) == built(is_reversed=True)
     assert built(is_reversed=False)[0]["repository"] == NAME
+
+
+def _lines(count: int) -> str:
+    return "".join(f"value_{n} = {n}\n" for n in range(count))
+
+
+def test_a_merge_is_weighed_by_the_lines_of_its_commits(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    """One of three commits is AI's and wrote nine tenths of the lines; lock files weigh nothing."""
+    _side(
+        builder,
+        ("one", {"one.py": _lines(5), "package-lock.json": _lines(500)}),
+        ("two" + CLAUDE, {"two.py": _lines(90)}),
+        ("three", {"three.py": _lines(5)}),
+    )
+    merge = builder.merge("side", "Merge pull request #12 from acme/side")
+    store = synced(tmp_path, builder)
+    assert (_built(store)[merge]["origin"], _built(store)[merge]["tools"]) == ("ai", ["claude-code"])
+    store.execute("DELETE FROM side_commit_paths")
+    assert _built(store)[merge]["origin"] == "mixed"
+
+
+def test_a_small_ai_commit_among_large_ones_makes_a_merge_mixed(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    _side(builder, ("one" + CLAUDE, {"one.py": _lines(3)}), ("two", {"two.py": _lines(60)}))
+    merge = builder.merge("side", "Merge pull request #12 from acme/side")
+    assert _built(synced(tmp_path, builder))[merge]["origin"] == "mixed"
+
+
+def _own(*messages: str, lines: list[int] | None = None) -> str:
+    return json.dumps(
+        [
+            {"message": message, "author_email": "ada@example.com"}
+            | ({"lines_added": lines[n]} if lines else {})
+            for n, message in enumerate(messages)
+        ]
+    )
+
+
+def test_a_squash_is_what_the_commits_of_its_request_were(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    squash = builder.commit("Add carts (#13)", {"cart.py": _lines(40)})
+    marked = builder.commit("Add more (#14)" + CLAUDE, {"more.py": _lines(4)})
+    store = synced(tmp_path, builder)
+    told = [
+        _request(13, commits=_own("a" + CLAUDE, "b" + CLAUDE, "c")),
+        _request(14, commits=_own("by hand")),
+    ]
+    rows = _built(store, told)
+    assert (rows[squash]["origin"], rows[squash]["confidence"], rows[squash]["tools"]) == (
+        "ai",
+        "B",
+        ["claude-code"],
+    )
+    assert rows[marked]["origin"] == "ai"
+    weighed = _own("a" + CLAUDE, "b", lines=[1, 99])
+    assert _built(store, [_request(13, commits=weighed)])[squash]["origin"] == "mixed"
+    assert _built(store, [_request(13, commits=_own("a", "b"))])[squash]["origin"] == "unknown"
+
+
+def test_a_statement_about_a_merge_is_about_its_change(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    _side(builder, ("one" + CLAUDE, {"one.py": _lines(3)}))
+    merge = builder.merge("side", "Merge pull request #12 from acme/side")
+    store = synced(tmp_path, builder)
+    stated = {merge: provenance.overridden(_verdicts(store)[merge], Origin.HUMAN, (), "written by hand")}
+    row = _built(store, stated=stated)[merge]
+    assert (row["origin"], row["origin_basis"], row["confidence"]) == ("human", "override", "A")
+
+
+def test_a_statement_about_a_squash_goes_before_its_marks(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    squash = builder.commit("Add carts (#13)" + CLAUDE, {"cart.py": _lines(40)})
+    other = builder.commit("Add more", {"more.py": _lines(4)})
+    store = synced(tmp_path, builder)
+    found = _verdicts(store)
+    stated = {
+        squash: provenance.overridden(found[squash], Origin.UNKNOWN, (), None),
+        other: provenance.overridden(found[other], Origin.AI, ["codex"], None),
+    }
+    request = _request(13, head_ref="codex/carts", commits=_own("a" + CLAUDE))
+    rows = _built(store, [request], stated)
+    assert rows[squash]["origin"] == "unknown"
+    assert (rows[other]["origin"], rows[other]["tools"], rows[other]["origin_basis"]) == (
+        "ai",
+        ["codex"],
+        "override",
+    )
+
+
+def test_suggestions_and_conflicts_are_shown_apart(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    review = "\n\nCo-authored-by: Copilot <175728472+Copilot@users.noreply.github.com>"
+    suggested = builder.commit("Apply a suggestion" + review, {"one.py": _lines(3)})
+    both = builder.commit("Add\n\nAI-assisted: no" + CLAUDE, {"two.py": _lines(3)})
+    rows = _built(synced(tmp_path, builder))
+    assert (rows[suggested]["origin"], rows[suggested]["suggesting_tools"]) == ("unknown", ["copilot"])
+    assert (rows[both]["origin"], rows[both]["conflict"]) == ("ai", True)
+    assert not rows[suggested]["conflict"]

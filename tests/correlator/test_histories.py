@@ -11,7 +11,9 @@ from repository_builder import NAME, START, RepositoryBuilder, synced
 from correlator import histories
 from correlator.histories import GitFacts, History, Verdicts
 from schemas import tables
+from schemas.records import AttestedLines
 from schemas.store import Store, arrow
+from schemas.vocabulary import Origin
 
 CLAUDE = "\n\nCo-Authored-By: Claude <noreply@anthropic.com>"
 
@@ -169,3 +171,47 @@ def test_an_empty_mainline_has_no_changes(tmp_path: Path, builder: RepositoryBui
     history = histories.infer(cut, {})
     assert (history.changes, history.provenance, history.paths_of) == ([], [], {})
     assert history.death_edges.num_rows == history.lines_written.num_rows == 0
+
+
+def test_an_imported_record_attests_lines_by_the_catalogues_name(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    sha = builder.commit("Add carts", {"shop/cart.py": "a = 1\nb = 2\nc = 3\nd = 4\n"})
+    traced = (
+        AttestedLines("shop/cart.py", 1, 3, Origin.AI, "Claude Code", "anthropic/claude-opus-4-5"),
+        AttestedLines("shop/cart.py", 2, 4, Origin.HUMAN, None),
+    )
+    found = histories.infer(replace(facts_of(synced(tmp_path, builder)), traced={sha: traced}), {})
+    row = told(found)[sha]
+    assert (row["origin"], row["basis"], row["tools"]) == ("ai", "attested_lines", ["claude-code"])
+    assert row["models"] == ["anthropic/claude-opus-4-5"]
+    change = next(c for c in found.changes if c["sha"] == sha)
+    assert (change["origin"], change["ai_share"]) == ("ai", 0.75)
+
+
+def test_a_note_and_a_record_of_the_same_lines_count_them_once(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    sha = builder.commit("Add carts", {"shop/cart.py": "a = 1\nb = 2\nc = 3\nd = 4\n"})
+    note = "shop/cart.py\n  s_0123456789abcd::t_0123456789abcd 1-2\n---\n{}"
+    builder.git("notes", "--ref=ai", "add", "-m", note, sha)
+    traced = (AttestedLines("shop/cart.py", 2, 3, Origin.AI, "cursor"),)
+    found = histories.infer(replace(facts_of(synced(tmp_path, builder)), traced={sha: traced}), {})
+    assert next(c for c in found.changes if c["sha"] == sha)["ai_share"] == 0.75
+
+
+def test_a_statement_of_a_person_holds_until_it_is_taken_back(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    sha = builder.commit("Add carts" + CLAUDE, {"shop/cart.py": "a = 1\n"})
+    facts = facts_of(synced(tmp_path, builder))
+    known: Verdicts = {}
+
+    def origin(**override: Any) -> tuple[str, str]:
+        stated = {sha: {"tools": [], "reason": "we sat together", **override}} if override else {}
+        row = told(histories.infer(replace(facts, overrides=stated), known))[sha]
+        return row["origin"], row["basis"]
+
+    assert origin() == ("ai", "declared")
+    assert origin(origin="human") == ("human", "override")
+    assert origin(origin=None) == ("ai", "declared")

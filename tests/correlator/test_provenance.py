@@ -161,7 +161,7 @@ def test_a_tool_is_not_meant_before_it_was_public() -> None:
 def test_the_strongest_evidence_names_the_primary_tool() -> None:
     message = f"x\n\n{TRAILERS[1]}\n{TRAILERS[2]}\n{TRAILERS[0]}"
     verdict = detect(a_commit(message), Policy())
-    assert provenance.primary_tool(verdict) == "claude-code"
+    assert provenance.ranked_tools(verdict, message) == ["claude-code", "codex", "copilot"]
     assert verdict.tools == ("claude-code", "codex", "copilot")
 
 
@@ -171,7 +171,15 @@ def test_an_author_before_its_co_author_is_primary() -> None:
         author_name="Copilot",
         author_email="198982749+Copilot@users.noreply.github.com",
     )
-    assert provenance.primary_tool(detect(commit, Policy())) == "copilot-agent"
+    assert provenance.ranked_tools(detect(commit, Policy()), commit.message)[0] == "copilot-agent"
+
+
+def test_of_equal_tools_the_first_named_leads() -> None:
+    lines = ["Co-authored-by: Crush <crush@charm.land>", "Co-authored-by: Amp <amp@ampcode.com>"]
+    for order in (lines, lines[::-1]):
+        message = "x\n\n" + "\n".join(order)
+        leading = provenance.ranked_tools(detect(a_commit(message), Policy()), message)[0]
+        assert leading == ("crush" if order is lines else "amp")
 
 
 def test_change_request_evidence_has_at_most_confidence_b() -> None:

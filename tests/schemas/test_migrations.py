@@ -14,7 +14,17 @@ from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
 NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
-NEW_IN_3 = {"facts.code_mappings", "facts.source_maps", "ledger.groupings"}
+NEW_IN_3 = {
+    "facts.code_mappings",
+    "facts.source_maps",
+    "ledger.groupings",
+    "facts.attested_lines",
+    "facts.side_commit_paths",
+    "ledger.provenance_overrides",
+    "ledger.former_provenance",
+    "ledger.provenance_audits",
+    "ledger.provenance_labels",
+}
 
 
 def columns(store: Store) -> list[dict[str, object]]:
@@ -31,10 +41,11 @@ def first_version(path: Path) -> None:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
         connection.execute("DROP VIEW facts.unfolded_spans")
-        for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
-            connection.execute(f"DROP TABLE facts.{name}")
         for name in NEW_IN_3:
             connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
+        for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
+            connection.execute(f"DROP TABLE facts.{name}")
         connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
         connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
         for number, seconds in ((1, 0), (2, 30), (2, 300)):
@@ -101,6 +112,30 @@ def test_spans_of_the_first_version_are_counted_once(tmp_path: Path) -> None:
         assert store.value("SELECT count(*) FROM unfolded_spans") == 0
         assert store.value("SELECT max(version) FROM meta.schema_version") == migrations.CURRENT
         store.close()
+
+
+def test_verdicts_of_provenance_survive_an_upgrade(tmp_path: Path) -> None:
+    """Inferences are made anew; what earlier rules said of a commit is kept with their version."""
+    path = tmp_path / "old.duckdb"
+    Store.open(path).close()
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
+        connection.execute("USE old")
+        for name in NEW_IN_3:
+            connection.execute(f"DROP TABLE {name}")
+        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
+        connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
+        connection.execute(
+            "INSERT INTO inferences.commit_provenance VALUES ('acme/shop', 'a1', 'ai', 'author', ['codex'], [], 'A', "
+            "'declared', FALSE, '[]', '[]', '2025.1.1')"
+        )
+        connection.execute("UPDATE meta.schema_version SET version = 2")
+    store = Store.open(path)
+    assert store.rows("SELECT sha, catalogue_version, origin, tools FROM former_provenance") == [
+        {"sha": "a1", "catalogue_version": "2025.1.1", "origin": "ai", "tools": ["codex"]}
+    ]
+    assert store.value("SELECT count(*) FROM commit_provenance") == 0
+    store.close()
 
 
 def test_an_upgraded_store_has_the_columns_of_a_new_one(tmp_path: Path) -> None:

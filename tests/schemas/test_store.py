@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -177,30 +178,32 @@ def test_other_threads_read_and_write_while_the_store_is_refreshed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "REFRESH_ROWS", 1)
-    store, failures, refreshed = Store.open(tmp_path / "aftermerge.duckdb"), [], 0
+    store, failures, enough = Store.open(tmp_path / "aftermerge.duckdb"), [], threading.Event()
+    written = {"a": 0, "b": 0}
 
     def work(name: str) -> None:
         try:
-            for number in range(100):
+            while not enough.is_set():
                 with store.transaction():
-                    store.append_rows(tables.REPOSITORIES, [repository(f"{name}/{number}")])
-                assert (
-                    store.value(
-                        "SELECT count(*) FROM repositories WHERE repository LIKE $like", like=f"{name}/%"
-                    )
-                    == number + 1
-                )
+                    store.append_rows(tables.REPOSITORIES, [repository(f"{name}/{written[name]}")])
+                written[name] += 1
+                held = "SELECT count(*) FROM repositories WHERE repository LIKE $like"
+                assert store.value(held, like=f"{name}/%") == written[name]
         except BaseException as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in ("a", "b")]
+    threads = [threading.Thread(target=work, args=(name,)) for name in written]
     for thread in threads:
         thread.start()
-    while any(thread.is_alive() for thread in threads):
+    refreshed, until = 0, time.monotonic() + 60
+    while refreshed < 3 and not failures and time.monotonic() < until:
         refreshed += store.refresh()
+    enough.set()
+    for thread in threads:
+        thread.join()
     assert failures == []
-    assert refreshed > 0
-    assert store.value("SELECT count(*) FROM repositories") == 200
+    assert refreshed == 3
+    assert store.value("SELECT count(*) FROM repositories") == sum(written.values())
     store.close()
 
 

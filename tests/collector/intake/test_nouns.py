@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from collector.intake import changes, deployments, incidents
+from collector.intake import agent_traces, changes, deployments, incidents, reports
 from schemas.errors import MalformedInput
 from schemas.intake import REPORTS
 
@@ -164,6 +164,106 @@ def test_a_change_request_is_refused_by_field(change: dict[str, Any], field: str
 
 
 # --- schemas ----------------------------------------------------------------------------------------
+
+
+# --- agent traces -------------------------------------------------------------------------------------
+
+
+def _trace(**given: Any) -> dict[str, Any]:
+    return {
+        "version": "0.1.0",
+        "id": "550e8400-e29b-41d4-a716-446655440000",
+        "timestamp": "2026-03-02T10:00:00Z",
+        "vcs": {"type": "git", "revision": "a" * 40},
+        "tool": {"name": "cursor", "version": "2.4.0"},
+        "files": [
+            {
+                "path": "./src/a.py",
+                "conversations": [
+                    {
+                        "url": "https://example.org/private-chat",
+                        "contributor": {"type": "ai", "model_id": "anthropic/claude-opus-4-5"},
+                        "ranges": [
+                            {"start_line": 1, "end_line": 9, "content_hash": "murmur3:9f2e8a1b"},
+                            {"start_line": 12, "end_line": 12, "contributor": {"type": "human"}},
+                            {"start_line": 14, "end_line": 15, "contributor": {"type": "unknown"}},
+                        ],
+                    },
+                    {"contributor": {"type": "mixed"}, "ranges": [{"start_line": 20, "end_line": 21}]},
+                ],
+            }
+        ],
+        **given,
+    }
+
+
+def test_a_trace_attests_ranges_of_its_revision() -> None:
+    rows = agent_traces.parse(_trace(), NOW)
+    assert [
+        (r["position"], r["path"], r["start_line"], r["end_line"], r["origin"], r["model"]) for r in rows
+    ] == [
+        (0, "src/a.py", 1, 9, "ai", "anthropic/claude-opus-4-5"),
+        (1, "src/a.py", 12, 12, "human", None),
+        (2, "src/a.py", 20, 21, "ai", None),
+    ]
+    assert {(r["sha"], r["tool"]) for r in rows} == {("a" * 40, "cursor")}
+    assert "private-chat" not in json.dumps(rows, default=str)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"vcs": None}, "vcs"),
+        ({"vcs": {"type": "jj", "revision": "a" * 40}}, "vcs"),
+        ({"vcs": {"type": "git", "revision": "abc"}}, "vcs"),
+        ({"id": ""}, "id"),
+        ({"version": ""}, "version"),
+        (
+            {
+                "files": [
+                    {
+                        "path": "a",
+                        "conversations": [
+                            {"contributor": {"type": "ai"}, "ranges": [{"start_line": 3, "end_line": 1}]}
+                        ],
+                    }
+                ]
+            },
+            "files",
+        ),
+        ({"files": [{"path": "a", "conversations": [{"contributor": {"type": "robot"}}]}]}, "files"),
+    ],
+)
+def test_a_trace_is_refused_by_field(change: dict[str, Any], field: str) -> None:
+    facts = _refusal(agent_traces.parse, [_trace(), _trace() | change])
+    assert (facts["index"], facts["field"].partition(".")[0]) == (1, field)
+
+
+def test_json_lines_are_a_list_and_a_broken_line_is_named() -> None:
+    assert reports.read(b'{"a": 1}\n\n{"a": 2}\r\n') == [{"a": 1}, {"a": 2}]
+    assert reports.read(b'{"a":\n1}') == {"a": 1}
+    with pytest.raises(MalformedInput, match="line 3"):
+        reports.read(b'{"a": 1}\n{"a": 2}\n{"a": ')
+    for body in (b'{"a": 1} {"a": 2}', b'{"a": 1}]\n'):
+        with pytest.raises(MalformedInput, match="not JSON"):
+            reports.read(body)
+
+
+def test_a_request_keeps_its_own_commits() -> None:
+    commits = [
+        {"sha": "b" * 40, "message": "one", "author_email": "a@x.example", "lines_added": 3, "node_id": "x"},
+        {"message": "two", "authored_at": "2026-03-01T10:00:00Z"},
+    ]
+    row = changes.parse({"repository": "acme/shop", "number": 7, "commits": commits}, NOW)[0]
+    assert json.loads(row["commits"]) == [
+        {"author_email": "a@x.example", "lines_added": 3, "message": "one", "sha": "b" * 40},
+        {"authored_at": "2026-03-01T10:00:00Z", "message": "two"},
+    ]
+    told_again = changes.parse({"repository": "acme/shop", "number": 7, "title": "x"}, NOW)[0]
+    assert told_again["commits"] is None
+    assert changes.merge(row, told_again)["commits"] == row["commits"]
+    facts = _refusal(changes.parse, {"repository": "a/b", "number": 1, "commits": [{"sha": "b" * 40}]})
+    assert facts["field"] == "commits.0.message"
 
 
 @pytest.mark.parametrize("noun", REPORTS)

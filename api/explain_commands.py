@@ -1,0 +1,56 @@
+"""Commands that say why: ``explain`` and ``evaluate``, on JSON lines; most need no server and no data folder."""
+
+from typing import Annotated
+
+import typer
+
+from api import listings
+from api.client import Client
+from api.console import DataOption, JsonOption, print_answer, reach
+
+
+def add_to(explain: typer.Typer, evaluate: typer.Typer) -> None:
+    """Add these commands to the groups of that name."""
+    explain.command("stacktrace")(explain_stacktrace)
+    explain.command("frame")(explain_frame)
+    evaluate.command("stacktraces")(evaluate_stacktraces)
+
+
+LinesArgument = Annotated[
+    typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8", help="JSON lines; - for standard input.")
+]
+
+
+def explain_stacktrace(source: LinesArgument) -> None:
+    """Exceptions and frames of {id, language?, text}. Needs no server."""
+    from api import explain as explanations
+
+    for row in explanations.json_lines(source):
+        print(listings.as_line(explanations.stacktrace(row)))
+
+
+def explain_frame(source: LinesArgument, data: DataOption = None) -> None:
+    """Path, line and commit of {service, file, line?, function?, module?, column?, revision?, version?}, and why."""
+    from api import explain as explanations
+
+    with reach(data, loads=True) as reached:
+        for row in explanations.json_lines(source):
+            if isinstance(reached, Client):
+                found = reached.call("POST", "/v1/code/frame", {k: v for k, v in row.items() if k != "id"})
+                found["id"] = row.get("id")
+            else:
+                found = reached.explain_frame(row)
+            print(listings.as_line(found))
+
+
+def evaluate_stacktraces(
+    source: LinesArgument,
+    untold: Annotated[bool, typer.Option("--untold", help="Do not tell the parser the language.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Agreement with labelled traces {id, language, text, exception, frames, chain}, per language."""
+    from api import evaluate as evaluations
+    from api import explain as explanations
+
+    found = evaluations.stacktraces(explanations.json_lines(source), is_told=not untold)
+    print_answer(found, as_json=as_json, table=lambda rows: listings.shares(rows, evaluations.STACKTRACES))
