@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from typing import IO, Any, TypeVar
 
-from collector import mirror, revisions
+from collector import ignored_revisions, mirror, revisions
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
@@ -25,7 +25,6 @@ EXCERPT_AROUND_MAX = 50
 SEARCH_CHARACTERS_MAX = 200
 BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
-IGNORED_REVISIONS_PATH = ".git-blame-ignore-revs"
 MEMO_ENTRIES = 256
 
 K = TypeVar("K")
@@ -239,14 +238,11 @@ class GitAnswers:
         return {blamed.line: blamed for blamed in _porcelain(answer) if blamed.line in wanted}
 
     def _write_ignored(self, git: Git, repository: RepositoryName, sha: CommitSha, target: IO[bytes]) -> bool:
-        """Copy the revisions that blame shall look through; only full ids of commits that exist, git refuses others."""
-        if IGNORED_REVISIONS_PATH not in self.tree(repository, sha):
+        """Copy the revisions that blame shall look through; git refuses a file that names anything else."""
+        if ignored_revisions.PATH not in self.tree(repository, sha):
             return False
-        shas = [
-            word
-            for line in self._text_lines(git, repository, sha, IGNORED_REVISIONS_PATH)
-            if HEX.fullmatch(word := line.partition("#")[0].strip().lower())
-        ]
+        texts = self._text_lines(git, repository, sha, ignored_revisions.PATH)
+        shas = ignored_revisions.parse("\n".join(texts).encode())
         target.write("".join(f"{word}\n" for word in shas).encode())
         target.flush()
         return bool(shas)

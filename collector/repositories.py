@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from collector import history, hunks, mirror, revisions
+from collector import history, hunks, ignored_revisions, mirror, revisions
 from collector.git import Git
 from schemas import tables
 from schemas.errors import MalformedInput, SourceUnavailable
@@ -32,6 +32,7 @@ _MIRRORED = (
     tables.MAINLINE,
     tables.CHANGE_PATHS,
     tables.HUNKS,
+    tables.IGNORED_REVISIONS,
     tables.GIT_REVISIONS,
     tables.GIT_TREES,
     tables.GIT_BLAMES,
@@ -174,6 +175,7 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
         added, dropped = 0, 0
         if fetched.head_sha is not None and fetched.head_sha != row["head_sha"]:
             added, dropped = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
+        ignored_revisions.append(git, store, name, timeout_s=settings.git_timeout_s)
         with store.write_lock:
             store.execute(
                 "UPDATE repositories SET default_branch = $branch, head_sha = $head, notes_sha = $notes, "
@@ -253,7 +255,7 @@ def _drop_after(store: Store, name: RepositoryName, kept: int) -> int:
     if gone:
         shas = [row["sha"] for row in gone]
         with store.transaction():
-            for table in (tables.CHANGE_PATHS, tables.HUNKS, tables.MAINLINE):
+            for table in (tables.CHANGE_PATHS, tables.HUNKS, tables.IGNORED_REVISIONS, tables.MAINLINE):
                 store.execute(
                     f"DELETE FROM {table.name} WHERE repository = $repository "  # noqa: S608 - a name of ours
                     "AND sha IN (SELECT unnest($shas))",

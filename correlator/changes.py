@@ -90,6 +90,7 @@ def build(
         commits=commits,
         mainline=aware_rows(mainline.sort_by("position")),
         touched=_grouped(change_paths.to_pylist()),
+        generated=generated(change_paths),
         requests=change_requests,
     )
     attested = _Attested(hunks)
@@ -120,12 +121,14 @@ class _History:
         commits: Sequence[Row],
         mainline: Sequence[Row],
         touched: Mapping[str, Sequence[Row]],
+        generated: frozenset[str],
         requests: Sequence[Row],
     ) -> None:
         landed = landings({row["sha"]: row["parents"] for row in commits}, (row["sha"] for row in mainline))
         self._commits = {row["sha"]: row for row in commits}
         self._mainline = mainline
         self._touched = touched
+        self._generated = generated
         self._requests = {row["number"]: row for row in requests}
         self._request_of = {row["merge_commit_sha"]: row for row in requests if row["merge_commit_sha"]}
         self._landed = landed
@@ -161,7 +164,9 @@ class _History:
 
         touched = self._touched.get(sha, ())
         names = [row["path"] for row in touched]
-        counted = [row for row in touched if paths.is_counted(row["path"])]
+        counted = [
+            row for row in touched if paths.is_counted(row["path"]) and row["path"] not in self._generated
+        ]
         added = sum(row["lines_added"] for row in counted)
         deleted = sum(row["lines_deleted"] for row in counted)
         titles = self._titles(commit["message"], members if is_merge else (), request)
@@ -263,6 +268,11 @@ class _History:
     def _age(self, sha: str) -> tuple[Any, str]:
         commit = self._commits.get(sha)
         return (commit["committed_at"].timestamp() if commit else 0.0, sha)
+
+
+def generated(change_paths: pa.Table) -> frozenset[str]:
+    """Paths that once said of themselves that a tool writes them: what a tool writes is edited below its header."""
+    return frozenset(change_paths.filter(change_paths["is_generated"])["path"].to_pylist())
 
 
 def size_band(lines: int) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from correlator import changes, ownership, provenance
+from correlator import changes, provenance
+from correlator.ownership import Lines
 from schemas.records import Commit, CommitSha, ProvenanceVerdict, RepositoryName
 
 Row = Mapping[str, Any]
@@ -28,6 +29,7 @@ class GitFacts:
     change_paths: pa.Table
     hunks: pa.Table
     change_requests: Sequence[Row]
+    lines: Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,8 @@ class History:
     repository: str
     provenance: Sequence[dict[str, Any]]
     changes: Sequence[dict[str, Any]]
-    death_edges: pa.Table
-    lines_written: pa.Table
+    lines: Lines
+    generated: frozenset[str]
     authors: Mapping[str, str]
     paths_of: Mapping[str, Sequence[str]]
 
@@ -62,7 +64,6 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         if key not in known:
             known[key] = provenance.detect(_commit(name, row, note), policy)
         verdicts[row["sha"]] = known[key]
-    owned = ownership.advance(facts.mainline, facts.change_paths, facts.hunks)
     landed = changes.build(
         commits=facts.commits,
         mainline=facts.mainline,
@@ -80,8 +81,8 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         repository=name,
         provenance=[_provenance_row(name, sha, verdicts[sha]) for sha in sorted(verdicts)],
         changes=landed,
-        death_edges=owned.death_edges,
-        lines_written=owned.lines_written,
+        lines=facts.lines,
+        generated=changes.generated(facts.change_paths),
         authors={row["sha"]: row["author_email"].lower() for row in facts.commits},
         paths_of={sha: sorted(paths) for sha, paths in paths_of.items()},
     )

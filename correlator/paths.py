@@ -149,6 +149,11 @@ def is_counted(path: str) -> bool:
     return kind is PathKind.CODE or (kind is PathKind.TEST and splitext(path.lower())[1] in _CODE_EXTENSIONS)
 
 
+def is_test(path: str) -> bool:
+    """Whether ``path`` tests what runs, or helps a test."""
+    return kind_of(path) is PathKind.TEST
+
+
 def is_production_code(path: str) -> bool:
     """Whether ``path`` is code that can run in production: no test, no tool's output, nobody else's."""
     return kind_of(path) is PathKind.CODE

@@ -1,6 +1,7 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-With ``root_causes.py``, which keeps up with the failing spans, the only file of this room that touches the store.
+With ``root_causes.py`` and ``line_owners.py``, which keep up with failing spans and with lines, the only files of
+this room that touch the store.
 ``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
 ``fork`` answers for the past and leaves the present as it is.
 """
@@ -15,7 +16,16 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from correlator import categories, fingerprint, histories, root_causes, tokens, weights
+from correlator import (
+    categories,
+    fingerprint,
+    histories,
+    line_owners,
+    ownership,
+    root_causes,
+    tokens,
+    weights,
+)
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
 from schemas import tables
@@ -25,9 +35,8 @@ from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
-INFERENCES = tuple(
-    t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *root_causes.WORKING)
-)
+WORKING = (*root_causes.WORKING, *line_owners.WORKING)
+INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *WORKING))
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,7 +77,7 @@ class Correlator:
             last = self._store.row("SELECT * FROM correlation_runs")
             as_of = last["as_of"] if last else now
             with self._store.transaction():
-                for table in (*INFERENCES, *root_causes.WORKING):
+                for table in (*INFERENCES, *WORKING):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
@@ -95,7 +104,8 @@ class Correlator:
         }
         with store.write_lock, store.transaction():
             for table in INFERENCES:
-                store.replace_all(table, inferred[table.name])
+                if store is not self._store or table not in line_owners.KEPT:
+                    store.replace_all(table, inferred[table.name])
             digest = store.digest(INFERENCES)
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
@@ -104,11 +114,14 @@ class Correlator:
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
         """What every repository's history says; kept in memory until something that it depends on changes."""
         store, found = self._store, []
-        for row in store.rows("SELECT * FROM repositories ORDER BY repository"):
+        rows = store.rows("SELECT * FROM repositories ORDER BY repository")
+        line_owners.forget_others(store, [row["repository"] for row in rows])
+        for row in rows:
             asked = {"repository": row["repository"], "until": as_of}
             key = str(store.value(sql("correlator", "history_key"), **asked))
             known = self._histories.get(row["repository"])
             if known is None or known[0] != key:
+                line_owners.follow(store, row["repository"])
                 facts = histories.GitFacts(
                     repository=row,
                     commits=store.rows(sql("correlator", "git_commits"), **asked),
@@ -117,6 +130,7 @@ class Correlator:
                     change_paths=store.arrow(sql("correlator", "git_change_paths"), **asked),
                     hunks=store.arrow(sql("correlator", "git_hunks"), **asked),
                     change_requests=store.rows(sql("correlator", "git_change_requests"), **asked),
+                    lines=line_owners.read(store, **asked),
                 )
                 known = (key, histories.infer(facts, self._verdicts))
                 self._histories[row["repository"]] = known
@@ -190,6 +204,7 @@ def rules() -> str:
         "catalogue": catalogue().version,
         "categories": categories.VERSION,
         "fingerprint": fingerprint.VERSION,
+        "ownership": ownership.VERSION,
         "weights": weights.load().version,
         "words": tokens.version(),
     }

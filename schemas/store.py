@@ -214,6 +214,15 @@ class Store:
         """Rows of one query as an Arrow table; times are naive UTC. ``parameters`` are named (``$since``)."""
         return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
 
+    def batches(
+        self, text: str, *, rows_per_batch: int = ROW_GROUP_SIZE, **parameters: Any
+    ) -> Iterator[pa.RecordBatch]:
+        """:meth:`arrow` piece by piece, for more rows than memory should hold.
+
+        This thread can run no other statement until the last piece was taken.
+        """
+        yield from self.cursor().sql(text, params=_bound(parameters)).to_arrow_reader(rows_per_batch)
+
     def rows(self, text: str, **parameters: Any) -> list[Row]:
         """Rows of one query as mappings; times are timezone-aware UTC."""
         return aware_rows(self.arrow(text, **parameters))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator import rework
+from correlator.ownership import Lines
 from schemas import store, tables
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +34,7 @@ def _measured(
     authors: dict[str, str] | None = None,
     as_of: datetime = LATE,
     path: str = "shop/rates.py",
+    ignored: frozenset[str] = frozenset(),
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     common = {"repository": "acme/shop", "path": path}
@@ -43,7 +45,9 @@ def _measured(
         tables.LINES_WRITTEN,
         [{**common, "sha": sha, "lines_added": n, "lines_moved": 0} for sha, n in (written or {}).items()],
     )
-    rows = rework.measure(changes, death_edges, lines_written, authors or {}, as_of, **options)
+    rows = rework.measure(
+        changes, Lines(death_edges, lines_written, ignored), authors or {}, as_of, **options
+    )
     return {row["sha"]: row for row in rows}
 
 
