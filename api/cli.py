@@ -19,7 +19,7 @@ from rich.markup import escape
 
 from api import client, listings, weeks
 from api.client import Client
-from schemas.errors import AftermergeError, StoreError
+from schemas.errors import AftermergeError, MalformedInput, StoreError
 from schemas.settings import Settings, load
 from schemas.vocabulary import SERVICE_NAME, TokenScope
 
@@ -348,6 +348,37 @@ def report_command(
     out.print(terminal.summary(document), soft_wrap=False)
     for path in paths:
         _say(str(path))
+
+
+@cli.command("rework")
+def rework_command(
+    repositories: Annotated[
+        list[str], typer.Option("--repo", help="Path or URL; OWNER/NAME=PATH names it. Repeatable.")
+    ],
+    days: Annotated[float, typer.Option(help="Window after landing, in days.", min=0.0)] = 30.0,
+    csv: Annotated[bool, typer.Option("--csv", help="One row per mature change, of one repository.")] = False,
+    moves: Annotated[bool, typer.Option(help="A moved or indented line keeps its owner.")] = True,
+    ignore_revs: Annotated[bool, typer.Option(help="Honour .git-blame-ignore-revs.")] = True,
+    all_files: Annotated[bool, typer.Option("--all-files", help="Not only code and tests.")] = False,
+) -> None:
+    """Measure line rework of repositories, without an installation: AI-marked changes beside unknown ones.
+
+    Counted as git blame counts: --no-moves --no-ignore-revs --all-files.
+    """
+    if csv and len(repositories) > 1:
+        raise MalformedInput("--csv tells of one repository", hint="run it once for each --repo")
+    from api import line_rework, rework_tables
+
+    _begin()
+    counting = line_rework.Counting(moves=moves, ignored_revisions=ignore_revs, code_only=not all_files)
+    found = []
+    for source in repositories:
+        with _progress(f"fetching {source}") as progress:
+            found.append(line_rework.measure(source, _settings(), counting=counting, progress=progress))
+    if csv:
+        line_rework.write_csv(sys.stdout, found[0].mature(days), days=days)
+    else:
+        print(rework_tables.markdown(found, days=days), end="")
 
 
 # --- tokens ---------------------------------------------------------------------------------------------

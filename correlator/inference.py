@@ -141,7 +141,7 @@ class Inference:
     def _rework(self) -> Iterable[dict[str, Any]]:
         synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories if r["synced_at"]}
         for h in self._facts.histories:
-            yield from rework.measure(
+            found = rework.fates(
                 h.changes,
                 h.lines,
                 h.authors,
@@ -149,6 +149,7 @@ class Inference:
                 generated=h.generated,
                 synced_at=synced_at,
             )
+            yield from map(rework.row, found)
 
     def _resolve(self, repository: str, text: str) -> CommitSha | None:
         """The port's answer, asked once per revision: every span carries one of the same few."""

@@ -83,6 +83,11 @@ class Correlator:
             self._verdicts.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
 
+    def read_histories(self, *, as_of: datetime) -> list[histories.History]:
+        """What git alone tells of every repository as of ``as_of`` (UTC); writes no answer."""
+        with self._lock:
+            return self._read_histories(as_of)
+
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
         with self._lock:

@@ -45,9 +45,8 @@ def _measured(
         tables.LINES_WRITTEN,
         [{**common, "sha": sha, "lines_added": n, "lines_moved": 0} for sha, n in (written or {}).items()],
     )
-    rows = rework.measure(
-        changes, Lines(death_edges, lines_written, ignored), authors or {}, as_of, **options
-    )
+    lines = Lines(death_edges, lines_written, ignored)
+    rows = map(rework.row, rework.fates(changes, lines, authors or {}, as_of, **options))
     return {row["sha"]: row for row in rows}
 
 
@@ -94,6 +93,27 @@ def test_a_quiet_repository_is_observed_until_its_last_sync() -> None:
 def test_lines_of_documents_and_lock_files_are_left_out() -> None:
     row = _measured([_change("a", 0), _change("b", 1)], [("b", "a", 3)], {"a": 10}, path="uv.lock")["a"]
     assert (row["lines_added"], row["lines_reworked_30d"]) == (0, 0)
+
+
+def test_lines_of_generated_files_are_left_out() -> None:
+    changes = [_change("a", 0), _change("b", 1)]
+    options = {"path": "shop/rates.py", "generated": frozenset({"shop/rates.py"})}
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, **options)["a"]
+    assert (row["lines_added"], row["lines_reworked_30d"]) == (0, 0)
+
+
+def test_test_code_is_counted_apart_as_a_part_of_all() -> None:
+    changes = [_change("a", 0), _change("b", 16)]
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, path="tests/test_rates.py")["a"]
+    assert (row["lines_added"], row["lines_added_test"]) == (10, 10)
+    assert [row[f"lines_reworked_{days}d_test"] for days in (14, 21, 30)] == [0, 3, 3]
+    assert _measured(changes, [("b", "a", 3)], {"a": 10})["a"]["lines_reworked_30d_test"] == 0
+
+
+def test_a_change_that_restyles_removes_nothing() -> None:
+    changes = [_change("a", 0), _change("b", 1)]
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, ignored=frozenset({"b"}))["a"]
+    assert (row["lines_reworked_30d"], row["lines_alive_90d"]) == (0, 10)
 
 
 def test_lines_older_than_the_history_have_no_change_to_count_for() -> None:
