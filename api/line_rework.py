@@ -7,7 +7,7 @@ the repository given is only read, through git's own transport.
 import csv
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from collector import mirror
 from correlator import line_owners, paths, rework
 from correlator.ownership import Lines
 from correlator.rework import Fate
+from schemas.records import Progress
 from schemas.settings import Settings
 
 COLUMNS = (
@@ -73,7 +74,7 @@ def measure(
     settings: Settings,
     *,
     counting: Counting,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> Measured:
     """Mirror ``source`` and follow its lines.
 
@@ -91,7 +92,7 @@ def measure(
         installation.add_repository(name, source)
         (row,) = installation.sync(name, progress=progress)
         if progress:
-            progress(f"{name}: lines")
+            progress(f"{name}: lines", 0, 0)
         (history,) = installation.correlator.read_histories(as_of=datetime.now(UTC))
         last = max((change["landed_at"] for change in history.changes), default=None)
         # A copy may have been fetched long ago: what is younger than its last change was not observed.

@@ -20,6 +20,10 @@ from schemas.records import CommitSha, RepositoryName
 from schemas.store import Row, Store
 
 COMMIT_ROWS_PER_BATCH = 20_000
+MESSAGE_BYTES_MAX = 1024 * 1024
+"""What lies beyond is not read: no rule of ours looks so far."""
+FIELD_BYTES_MAX = 16 * 1024 * 1024
+"""The parents of an octopus of 250,000; git knows no bound."""
 NOTE_BYTES_READ_MAX = 16 * 1024 * 1024
 """Old notes embed whole conversations; beyond this only the beginning is read, which holds the line ranges."""
 
@@ -206,17 +210,24 @@ def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
             "committer_email": names[3],
             "authored_at": landed_at(authored),
             "committed_at": landed_at(committed),
-            "message": next(fields).decode("utf-8", "replace"),
+            "message": next(fields)[:MESSAGE_BYTES_MAX].decode("utf-8", "replace"),
         }
 
 
 def _fields(output: IO[bytes]) -> Iterator[bytes]:
-    """NUL-terminated fields. git prints a message only up to its first NUL, so no field can be forged."""
-    rest = b""
+    """NUL-terminated fields, each up to :data:`FIELD_BYTES_MAX` bytes. git prints a message only up to its first NUL,
+    so no field can be forged."""
+    parts: list[bytes] = []
+    size = 0
     while chunk := output.read(1 << 20):
-        *whole, rest = (rest + chunk).split(b"\0")
-        yield from whole
-    if rest.strip():
+        first, *rest = chunk.split(b"\0")
+        if size < FIELD_BYTES_MAX:
+            parts.append(first)
+            size += len(first)
+        for following in rest:
+            yield b"".join(parts)[:FIELD_BYTES_MAX]
+            parts, size = [following], len(following)
+    if b"".join(parts).strip():
         raise SourceUnavailable("git log ended in the middle of a commit", reason="failed")
 
 

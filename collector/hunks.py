@@ -24,6 +24,9 @@ LITERALS_PER_HUNK_MAX = 32
 TOKEN_LINES_PER_HUNK_MAX = 400
 TOKEN_BYTES_PER_HUNK_MAX = 32_768
 RENAME_LIMIT = 1_000
+NAMES_MAX = 1_000_000
+DIGESTS_PER_CHANGE_MAX = 5_000_000
+"""Lines of one change beyond it cannot be told from one another: they never count as moved."""
 
 _OPTIONS = (
     "--reverse",
@@ -108,6 +111,30 @@ def read(
         yield held
 
 
+def names(git: Git, sha: CommitSha, *, timeout_s: float) -> list[PathChange]:
+    """The paths of one mainline commit whose diff cannot be read, as if their contents were binary.
+
+    Needs trees only: what is missing from a mirror is mostly a blob.
+    """
+    with git.stream(
+        *("log", "-1", "--first-parent", "--diff-merges=first-parent", "--root", "--raw", "--no-renames"),
+        *("--no-abbrev", "--no-color", "--no-relative", "--no-show-signature", "--no-notes", "--format="),
+        *(sha, "--"),
+        timeout_s=timeout_s,
+    ) as output:
+        found = []
+        for line in output:
+            if line.startswith(b":"):
+                found.append(_raw(line)[0])
+                if len(found) > NAMES_MAX:
+                    raise SourceUnavailable(
+                        f"change {sha} touches more than {NAMES_MAX} paths", reason="too_large"
+                    )
+    for change in found:
+        change.is_binary = True
+    return found
+
+
 def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
     readline = output.readline
     sha: CommitSha | None = None
@@ -115,10 +142,13 @@ def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
     retyped: list[PathChange] = []
     expected: Iterator[PathChange] | None = None
     current: PathChange | None = None
+    left = DIGESTS_PER_CHANGE_MAX
     while line := readline():
         first = line[:1]
         if first == b"@" and current is not None:
-            current.hunks.append(_hunk(line, output, current))
+            hunk = _hunk(line, output, current, left)
+            left -= hunk.old_count + hunk.new_count
+            current.hunks.append(hunk)
         elif first == b":":
             change, is_retyped = _raw(line)
             paths.append(change)
@@ -128,7 +158,7 @@ def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
             if sha is not None:
                 yield sha, _settled(paths, retyped)
             sha, paths, retyped = CommitSha(line[7:].strip().decode("ascii")), [], []
-            expected = current = None
+            expected, current, left = None, None, DIGESTS_PER_CHANGE_MAX
         elif line.startswith(b"diff --git "):
             if expected is None:
                 expected = _expected(paths, retyped)
@@ -165,7 +195,7 @@ def _raw(line: bytes) -> tuple[PathChange, bool]:
     return change, letter == "T"
 
 
-def _hunk(line: bytes, output: IO[bytes], change: PathChange) -> Hunk:
+def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int) -> Hunk:
     match = _HUNK.match(line)
     if match is None:
         raise _unexpected(None, line)
@@ -188,8 +218,8 @@ def _hunk(line: bytes, output: IO[bytes], change: PathChange) -> Hunk:
         old_count,
         new_start,
         new_count,
-        [_digest(content) for content in removed],
-        [_digest(content) for content in added],
+        [_digest(content) for content in removed] if digests_left > 0 else [0] * old_count,
+        [_digest(content) for content in added] if digests_left > 0 else [0] * new_count,
         heading or None,
         _tokens(lines),
     )

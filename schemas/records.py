@@ -1,5 +1,6 @@
 """Id types and the frozen records that cross a room one at a time. Bulk data crosses as Arrow tables instead."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
@@ -197,6 +198,10 @@ class FailureFacts:
     attributes: dict[str, object] = field(default_factory=dict)
     language: str | None = None
     kind: str = "span"
+
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is being done, how far, of how much); the last is 0 where it is not known."""
 
 
 class RepositoryPort(Protocol):

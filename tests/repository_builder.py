@@ -18,11 +18,11 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 class RepositoryBuilder:
     """A work tree at ``path`` whose commits are one hour apart unless a time is stated."""
 
-    def __init__(self, path: Path, *, branch: str = "main") -> None:
+    def __init__(self, path: Path, *, branch: str = "main", object_format: str = "sha1") -> None:
         self.path = path
         self.now = START
         path.mkdir(parents=True, exist_ok=True)
-        self.git("init", "--quiet", f"--initial-branch={branch}")
+        self.git("init", "--quiet", f"--initial-branch={branch}", f"--object-format={object_format}")
 
     def git(
         self, *arguments: str, when: datetime | None = None, author: str = "Ada <ada@example.com>"
