@@ -9,7 +9,7 @@ behind ``--`` and are literal. git 2.31 or newer (``--diff-merges``).
 import contextlib
 import os
 import re
-import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -28,7 +28,13 @@ STDERR_BYTES_MAX = 4000
 MEMORY_BYTES_MAX = 2 * 1024**3
 """Default bound of what one git process may allocate; the pack files that it maps do not count."""
 
+BIG_FILE = "2m"
+"""Larger blobs are never read whole, and differ without lines."""
+
 HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_OUT_OF_MEMORY_HINT = (
+    "raise git_memory_bytes_max, if the repository is to be trusted: a small tree can unfold endlessly"
+)
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 _OPTIONS = (
@@ -43,7 +49,7 @@ _OPTIONS = (
     # A newer git reads .gitattributes of HEAD even in a bare repository; a name of no tree means an empty one.
     *("-c", "attr.tree=none"),
     # A file beyond 2 MiB counts as binary: one line of 500 MB is a valid commit.
-    *("-c", "core.bigFileThreshold=2m"),
+    *("-c", f"core.bigFileThreshold={BIG_FILE}"),
     *("-c", "core.quotePath=false"),
     *("-c", "core.commitGraph=true"),
     *("-c", "i18n.logOutputEncoding=UTF-8"),
@@ -52,6 +58,10 @@ _OPTIONS = (
     *("-c", "maintenance.auto=false"),
     *("-c", "submodule.recurse=false"),
 )
+
+# The limit must stand before git starts a helper. A shell sets it and becomes git: arguments pass through it as they
+# are, and threads of ours are never forked, which a function before the start would do.
+_LIMITED = ("/bin/sh", "-c", 'ulimit -d "$1" && shift && exec "$@"', "sh")
 
 _NETWORK_VARIABLES = (
     "HOME",  # ~/.ssh and ~/.netrc: the credential, for a fetch only
@@ -171,6 +181,7 @@ class Git:
                 said = clean(errors.read(STDERR_BYTES_MAX).decode("utf-8", "replace").strip())
                 raise SourceUnavailable(
                     f"git {arguments[0]} failed: {said or f'exit code {returncode}'}",
+                    hint=_OUT_OF_MEMORY_HINT if "out of memory" in said.lower() else "",
                     reason="failed",
                     returncode=returncode,
                     stderr=said,
@@ -208,27 +219,22 @@ class Git:
         environment: dict[str, str],
     ) -> subprocess.Popen[bytes]:
         where = () if self.directory is None else (f"--git-dir={self.directory}",)
-        try:
-            process = subprocess.Popen(
-                ["git", *where, *_OPTIONS, *arguments],
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                cwd=self.config.parent,
-                # A group of its own: a time limit ends the transport helpers, too.
-                start_new_session=True,
-                bufsize=1 << 18,
-            )
-        except FileNotFoundError as error:
+        program = shutil.which("git", path=environment["PATH"])
+        if program is None:
             raise SourceUnavailable(
                 "git cannot be started", hint="install git 2.31 or newer", reason="missing"
-            ) from error
-        # Its children inherit it; it starts none before it has read its configuration.
-        with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):
-            limit = self.memory_bytes_max
-            resource.prlimit(process.pid, resource.RLIMIT_DATA, (limit, limit))
-        return process
+            )
+        return subprocess.Popen(
+            [*_LIMITED, str(self.memory_bytes_max // 1024), program, *where, *_OPTIONS, *arguments],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            cwd=self.config.parent,
+            # A group of its own: a time limit ends the transport helpers, too.
+            start_new_session=True,
+            bufsize=1 << 18,
+        )
 
     def _environment(self, protocols: str, secret: "Secret | None") -> dict[str, str]:
         environment = {

@@ -225,7 +225,8 @@ class GitAnswers:
         ranges = (
             [f"-L{first},{last}" for first, last in _ranges(asked)] if len(asked) <= BLAMED_LINES_MAX else []
         )
-        with tempfile.NamedTemporaryFile(prefix="aftermerge-ignored-", suffix=".txt") as ignored:
+        # Beside the mirrors: nothing that a repository brings leaves the data folder.
+        with tempfile.NamedTemporaryFile(dir=git.config.parent, prefix="ignored-", suffix=".txt") as ignored:
             options = ["--porcelain", *ranges]
             if self._write_ignored(git, repository, sha, ignored):
                 options += ["--ignore-revs-file", ignored.name]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector.git import HEX, Git, Secret, clean
+from collector.git import BIG_FILE, HEX, Git, Secret, clean
 from schemas.errors import MalformedInput, SourceUnavailable
 from schemas.records import CommitSha, RepositoryName
 from schemas.settings import Settings
@@ -221,6 +221,8 @@ def _prepared(settings: Settings, repository: RepositoryName, source: str) -> Gi
     lines = [
         "[core]",
         f"\tattributesFile = {_quoted(attributes)}",
+        # Of the command line the git that serves a local source sees nothing; of this file it does.
+        f"\tbigFileThreshold = {BIG_FILE}",
         "[safe]",
         *(f"\tdirectory = {_quoted(path)}" for path in safe),
     ]
