@@ -107,26 +107,46 @@ def mainline(
     Stored changes beyond the longest common beginning are gone from the mainline (force push, or a merge that put
     another parent first). The diff of a commit follows from its id, so the common beginning is never read again.
     """
-    answer = git.run(
-        "log", "--first-parent", "--reverse", "--format=%H %ct", head, "--", timeout_s=timeout_s
-    ).decode("ascii", "replace")
-    chain = [
-        (sha, _unix_s(committed))
-        for sha, _, committed in (line.partition(" ") for line in answer.splitlines())
-    ]
     stored = store.arrow(
-        "SELECT sha FROM mainline WHERE repository = $repository ORDER BY position", repository=repository
-    )["sha"].to_pylist()
-    kept = 0
-    while kept < min(len(stored), len(chain)) and stored[kept] == chain[kept][0]:
-        kept += 1
+        "SELECT sha, landed_at FROM mainline WHERE repository = $repository ORDER BY position",
+        repository=repository,
+    )
+    shas = stored["sha"].to_pylist()
+    chain = _chain(git, head, after=shas[-1] if shas else None, timeout_s=timeout_s)
+    if shas and chain and chain[0].parent == shas[-1]:
+        # Pushed on top, as nearly always: nothing older needs to be listed.
+        kept = len(shas)
+        landed = int(stored["landed_at"][-1].as_py().replace(tzinfo=UTC).timestamp())
+    else:
+        kept, landed = 0, -1
+        chain = _chain(git, head, after=None, timeout_s=timeout_s)
+        while kept < min(len(shas), len(chain)) and shas[kept] == chain[kept].sha:
+            landed = max(landed, chain[kept].committed_unix_s)
+            kept += 1
+        chain = chain[kept:]
     changes = []
-    landed = -1
-    for position, (sha, committed) in enumerate(chain):
-        landed = max(landed, committed)
-        if position >= kept:
-            changes.append(MainlineChange(position, CommitSha(sha), landed))
+    for position, link in enumerate(chain, start=kept):
+        landed = max(landed, link.committed_unix_s)
+        changes.append(MainlineChange(position, link.sha, landed))
     return changes, kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One commit of the first-parent history; ``parent`` is its first one, '' for a root."""
+
+    sha: CommitSha
+    parent: str
+    committed_unix_s: int
+
+
+def _chain(git: Git, head: CommitSha, *, after: str | None, timeout_s: float) -> list[_Link]:
+    """The first-parent history of ``head``, oldest first; without what ``after`` reaches."""
+    since = () if after is None or git.commit(after) is None else (f"^{after}",)
+    arguments = ("log", "--first-parent", "--reverse", "--format=%H %ct %P", head, *since, "--")
+    answer = git.run(*arguments, timeout_s=timeout_s).decode("ascii", "replace")
+    words = (line.split(" ", 3) for line in answer.splitlines())
+    return [_Link(CommitSha(sha), parent, _unix_s(time)) for sha, time, parent, *_ in words]
 
 
 def without_transcripts(text: str, bytes_max: int) -> str:
