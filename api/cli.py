@@ -372,14 +372,22 @@ def rework_command(
 
     _begin()
     counting = line_rework.Counting(moves=moves, ignored_revisions=ignore_revs, code_only=not all_files)
-    found = []
+    found, failed = [], []
     for source in repositories:
         with _progress(f"fetching {source}") as progress:
-            found.append(line_rework.measure(source, _settings(), counting=counting, progress=progress))
-    if csv:
+            try:
+                found.append(line_rework.measure(source, _settings(), counting=counting, progress=progress))
+            except AftermergeError as error:
+                failed.append(error)
+    if csv and found:
         line_rework.write_csv(sys.stdout, found[0].mature(days), days=days)
-    else:
+    elif found:
         print(rework_tables.markdown(found, days=days), end="")
+    # What could be measured is told first; one that cannot be read does not cost the others.
+    for other in failed[:-1]:
+        err.print(f"[bold red]error:[/] {escape(str(other))}", highlight=False)
+    if failed:
+        raise failed[-1]
 
 
 # --- tokens ---------------------------------------------------------------------------------------------
