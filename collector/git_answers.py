@@ -26,6 +26,8 @@ SEARCH_CHARACTERS_MAX = 200
 BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
 MEMO_ENTRIES = 256
+BLAMED_FILES_HELD = 4_096
+"""Files at a revision whose blamed lines stay in memory: the same stacks come again and again."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -44,6 +46,7 @@ class GitAnswers:
         self._is_replay = is_replay
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
+        self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -114,8 +117,20 @@ class GitAnswers:
         was at ``sha``.
         """
         wanted = sorted({line for line in lines if 0 < line < 2**31})
-        if not wanted:
-            return {}
+        key = (repository, sha, path)
+        with self._guard:
+            held = self._blames.get(key, {})
+            if all(line in held for line in wanted):
+                return {line: held[line] for line in wanted}
+        answers = self._blame(repository, sha, path, wanted)
+        with self._guard:
+            _remember(self._blames, key, {**self._blames.get(key, {}), **answers}, BLAMED_FILES_HELD)
+        return answers
+
+    def _blame(
+        self, repository: RepositoryName, sha: CommitSha, path: str, wanted: list[int]
+    ) -> dict[int, BlamedLine]:
+        """:meth:`blame` of lines that memory does not hold all of: from the store, else from git."""
         stored = self._store.rows(
             "SELECT line, blamed_sha, original_path, original_line FROM git_blames "
             "WHERE repository = $repository AND sha = $sha AND path = $path AND line IN (SELECT unnest($lines))",
@@ -367,7 +382,8 @@ def _porcelain(answer: bytes) -> list[BlamedLine]:
     return blamed
 
 
-def _remember(memo: OrderedDict[K, V], key: K, value: V) -> None:
+def _remember(memo: OrderedDict[K, V], key: K, value: V, entries_max: int = MEMO_ENTRIES) -> None:
     memo[key] = value
-    while len(memo) > MEMO_ENTRIES:
+    memo.move_to_end(key)
+    while len(memo) > entries_max:
         memo.popitem(last=False)
