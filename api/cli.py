@@ -357,6 +357,9 @@ def rework_command(
         list[str], typer.Option("--repo", help="Path or URL; OWNER/NAME=PATH names it. Repeatable.")
     ],
     days: Annotated[float, typer.Option(help="Window after landing, in days.", min=0.0)] = 30.0,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Follow lines from this date on: faster.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="One row per mature change, of one repository.")] = False,
     moves: Annotated[bool, typer.Option(help="A moved or indented line keeps its owner.")] = True,
     ignore_revs: Annotated[bool, typer.Option(help="Honour .git-blame-ignore-revs.")] = True,
@@ -372,11 +375,12 @@ def rework_command(
 
     _begin()
     counting = line_rework.Counting(moves=moves, ignored_revisions=ignore_revs, code_only=not all_files)
+    settings = _settings(history_from=since.date() if since else None)
     found, failed = [], []
     for source in repositories:
         with _progress(f"fetching {source}") as progress:
             try:
-                found.append(line_rework.measure(source, _settings(), counting=counting, progress=progress))
+                found.append(line_rework.measure(source, settings, counting=counting, progress=progress))
             except AftermergeError as error:
                 failed.append(error)
     if csv and found:

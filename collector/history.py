@@ -5,6 +5,7 @@ the mainline are in ``collector/hunks.py``. Nothing here decides what a commit m
 """
 
 import json
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,10 +34,12 @@ _UNIX_S_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a date
 
 @dataclass(frozen=True, slots=True)
 class MainlineChange:
-    """One commit of the first-parent history. ``landed_unix_s`` never runs backwards along it."""
+    """One commit of the first-parent history. ``landed_unix_s`` never runs backwards along it; ``parent`` is the first
+    one, '' for a root."""
 
     position: int
     sha: CommitSha
+    parent: str
     landed_unix_s: int
 
 
@@ -100,9 +103,17 @@ def append_notes(
 
 
 def mainline(
-    git: Git, store: Store, repository: RepositoryName, head: CommitSha, *, timeout_s: float
+    git: Git,
+    store: Store,
+    repository: RepositoryName,
+    head: CommitSha,
+    *,
+    since_unix_s: int = 0,
+    timeout_s: float,
 ) -> tuple[list[MainlineChange], int]:
     """The mainline changes up to ``head`` that the store lacks, oldest first, and how many stored ones still hold.
+
+    The mainline begins with the first change that landed at ``since_unix_s`` or later.
 
     Stored changes beyond the longest common beginning are gone from the mainline (force push, or a merge that put
     another parent first). The diff of a commit follows from its id, so the common beginning is never read again.
@@ -120,14 +131,15 @@ def mainline(
     else:
         kept, landed = 0, -1
         chain = _chain(git, head, after=None, timeout_s=timeout_s)
-        while kept < min(len(shas), len(chain)) and shas[kept] == chain[kept].sha:
-            landed = max(landed, chain[kept].committed_unix_s)
+        while chain and max(landed, chain[0].committed_unix_s) < since_unix_s:
+            landed = max(landed, chain.popleft().committed_unix_s)
+        while kept < len(shas) and chain and shas[kept] == chain[0].sha:
+            landed = max(landed, chain.popleft().committed_unix_s)
             kept += 1
-        chain = chain[kept:]
     changes = []
     for position, link in enumerate(chain, start=kept):
         landed = max(landed, link.committed_unix_s)
-        changes.append(MainlineChange(position, link.sha, landed))
+        changes.append(MainlineChange(position, link.sha, link.parent, landed))
     return changes, kept
 
 
@@ -140,13 +152,13 @@ class _Link:
     committed_unix_s: int
 
 
-def _chain(git: Git, head: CommitSha, *, after: str | None, timeout_s: float) -> list[_Link]:
+def _chain(git: Git, head: CommitSha, *, after: str | None, timeout_s: float) -> deque[_Link]:
     """The first-parent history of ``head``, oldest first; without what ``after`` reaches."""
     since = () if after is None or git.commit(after) is None else (f"^{after}",)
     arguments = ("log", "--first-parent", "--reverse", "--format=%H %ct %P", head, *since, "--")
     answer = git.run(*arguments, timeout_s=timeout_s).decode("ascii", "replace")
     words = (line.split(" ", 3) for line in answer.splitlines())
-    return [_Link(CommitSha(sha), parent, _unix_s(time)) for sha, time, parent, *_ in words]
+    return deque(_Link(CommitSha(sha), parent, _unix_s(time)) for sha, time, parent, *_ in words)
 
 
 def without_transcripts(text: str, bytes_max: int) -> str:

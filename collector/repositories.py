@@ -212,22 +212,25 @@ def _sync_mainline(
     git: Git, store: Store, settings: Settings, name: RepositoryName, head: CommitSha, tell: Progress
 ) -> tuple[int, int, tuple[CommitSha, ...]]:
     """Store the mainline up to ``head``; returns how many changes were added and dropped, and which were unread."""
-    changes, kept = history.mainline(git, store, name, head, timeout_s=settings.git_timeout_s)
+    since = settings.history_from
+    changes, kept = history.mainline(
+        git,
+        store,
+        name,
+        head,
+        since_unix_s=int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp())
+        if since
+        else 0,
+        timeout_s=settings.git_timeout_s,
+    )
     dropped = _drop_after(store, name, kept)
     if not changes:
         return 0, dropped, ()
-    last = store.value(
-        "SELECT sha FROM mainline WHERE repository = $repository AND position = $position",
-        repository=name,
-        position=kept - 1,
-    )
     batch = hunks.Batch(name)
     unread: list[CommitSha] = []
     done = stored = 0
     # Closed here, not by the garbage collector, so that git ends when a later step fails.
-    with contextlib.closing(
-        _diffs(git, changes, head, last, unread, timeout_s=settings.git_timeout_s)
-    ) as diffs:
+    with contextlib.closing(_diffs(git, changes, head, unread, timeout_s=settings.git_timeout_s)) as diffs:
         try:
             for change, (sha, paths) in zip(changes, diffs, strict=True):
                 assert change.sha == sha
@@ -248,13 +251,12 @@ def _diffs(
     git: Git,
     changes: list[history.MainlineChange],
     head: CommitSha,
-    last: str | None,
     unread: list[CommitSha],
     *,
     timeout_s: float,
 ) -> Generator[tuple[CommitSha, list[PathChange]], None, None]:
     """The diff of each of ``changes``; one that git cannot read (a blob is missing) without its lines, in ``unread``."""
-    done = 0
+    done, last = 0, changes[0].parent
     while done < len(changes):
         since = (f"^{last}",) if last else ()
         try:

@@ -43,18 +43,27 @@ def landings(parents: Mapping[str, Sequence[str]], mainline: Iterable[str]) -> d
 
     Args:
         parents: Full sha -> full shas of the parents.
-        mainline: Full shas of the mainline, oldest first.
+        mainline: Full shas of the mainline, oldest first; it may begin after the beginning of the history.
 
     Returns:
-        sha -> mainline sha. A commit that no mainline commit reaches (an open branch) is left out.
+        sha -> mainline sha. A commit that no mainline commit reaches (an open branch) is left out, and so is one that
+        landed before the mainline begins.
     """
+    listed = list(mainline)
     landed: dict[str, str] = {}
-    for head in mainline:
+    older = list(parents.get(listed[0], ())[:1]) if listed else []
+    before: set[str] = set()
+    while older:
+        sha = older.pop()
+        if sha not in before:
+            before.add(sha)
+            older += parents.get(sha, ())
+    for head in listed:
         # The first parent of a mainline commit is on the mainline, so it landed already: each commit is met once.
         waiting = [head]
         while waiting:
             sha = waiting.pop()
-            if sha not in landed:
+            if sha not in landed and sha not in before:
                 landed[sha] = head
                 waiting += parents.get(sha, ())
     return landed

@@ -68,6 +68,14 @@ def test_the_window_is_as_long_as_asked(
     assert [row["reworked"] for row in told(capsys, source, "--days", "40")] == ["3"]
 
 
+def test_a_later_start_leaves_out_older_changes_and_keeps_the_others_as_they_are(
+    capsys: pytest.CaptureFixture[str], source: RepositoryBuilder
+) -> None:
+    whole = told(capsys, source, "--days", "20")
+    late = told(capsys, source, "--days", "20", "--since", (START + timedelta(days=5)).date().isoformat())
+    assert late == whole[1:]
+
+
 def test_counted_as_git_blame_counts_a_moved_line_dies_and_every_file_counts(
     capsys: pytest.CaptureFixture[str], source: RepositoryBuilder
 ) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
 
@@ -33,6 +34,7 @@ INSTALL = (
 )
 COMMITS = 50_000
 FRAMES = 40
+BLAMED_FILES = 150
 _PYDRILLER = """
 import sys
 from pydriller import Repository
@@ -51,7 +53,7 @@ class Source:
     change_count: int
 
     def git(self, *arguments: str) -> str:
-        done = subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, check=True)
+        done = subprocess.run(["git", *arguments], cwd=self.path, capture_output=True, input=b"", check=True)
         return done.stdout.decode("utf-8", "replace").strip()
 
     def rewind(self, changes: int, *, head: str) -> None:
@@ -169,6 +171,38 @@ def bench_push(board: Board, source: Source, tmp_path: Path, filled: tuple[Store
         against="git fetch alone",
         baseline=floor,
         note=f"{min(by_clock) * 1000:.0f} ms by the clock, state on disk",
+    )
+
+
+def bench_owners(board: Board, source: Source, filled: tuple[Store, str]) -> None:
+    """The owner of every line at HEAD, moves and ignored revisions off, beside ``git blame`` of random text files."""
+    store, _ = filled
+    head = str(store.value("SELECT head_sha FROM repositories"))
+    texts = [
+        line.split("\t", 2)[2]
+        for line in source.git("diff", "--numstat", source.git("mktree"), head).splitlines()
+        if not line.startswith(("-", '"')) and '"' not in line
+    ]
+    chosen = random.Random(5).sample(texts, min(len(texts), BLAMED_FILES))
+    blamed: dict[str, list[str]] = {}
+
+    def blame() -> None:
+        for path in chosen:
+            printed = source.git("blame", "--first-parent", "-s", "-l", "--root", head, "--", path)
+            blamed[path] = [line.split(" ", 1)[0] for line in printed.splitlines()]
+
+    found = []
+    ours = cost(lambda: found.append(line_owners.replay(store, NAME, moves=False)), items=len(chosen))
+    theirs = cost(blame, items=len(chosen))
+    pairs = [pair for path, owners in blamed.items() for pair in zip_longest(found[0].owners(path), owners)]
+    board.add(
+        "owners of lines",
+        f"{source.change_count:,} changes; {len(chosen)} files, {len(pairs):,} lines",
+        item="file",
+        ours=ours,
+        against="git blame of these files",
+        baseline=theirs,
+        note=f"{sum(mine == its for mine, its in pairs) / len(pairs):.3%} of lines agree; ours has every file",
     )
 
 

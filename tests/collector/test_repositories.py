@@ -10,6 +10,7 @@ from repository_builder import NAME, START, RepositoryBuilder, settings, synced
 
 from collector import mirror, repositories
 from collector.git_answers import GitAnswers
+from correlator.changes import landings
 from schemas.errors import MalformedInput, SourceUnavailable
 from schemas.records import CommitSha
 from schemas.store import Store
@@ -375,6 +376,28 @@ def test_a_listing_shows_no_credential(tmp_path: Path, builder: RepositoryBuilde
     store = synced(tmp_path, builder)
     store.execute("UPDATE repositories SET source = 'https://me:secret@host/x.git'")
     assert repositories.listed(store)[0]["source"] == "https://***@host/x.git"
+
+
+def test_a_history_can_be_read_from_a_date_on(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    builder.commit("old", {"a.py": "one = 1\ntwo = 2\n"}, when=START)
+    builder.git("checkout", "--quiet", "-b", "side")
+    side = builder.commit("side", {"b.py": "b = 1\n"}, when=START + timedelta(days=9))
+    builder.git("checkout", "--quiet", "main")
+    merge = builder.merge("side", "Merge branch 'side'")
+    last = builder.commit("new", {"a.py": "one = 1\ntwo = 3\n"}, when=START + timedelta(days=10))
+    own = settings(tmp_path).model_copy(update={"history_from": (START + timedelta(days=5)).date()})
+    store = Store.open()
+    repositories.add(store, own, repository=NAME, source=str(builder.path))
+    repositories.sync(store, own, NAME)
+    assert _shas(store) == [merge, last]
+    assert store.value("SELECT count(*) AS n FROM commits") == 4
+    assert {row["sha"] for row in store.rows("SELECT sha FROM hunks")} == {merge, last}
+    parents = {row["sha"]: row["parents"] for row in store.rows("SELECT sha, parents FROM commits")}
+    assert landings(parents, _shas(store)) == {merge: merge, side: merge, last: last}
+    newest = builder.commit("newer", {"c.py": "c = 1\n"})
+    assert repositories.sync(store, own, NAME).changes_added == 1
+    assert _shas(store) == [merge, last, newest]
 
 
 def test_removing_forgets_facts_and_mirror(tmp_path: Path, builder: RepositoryBuilder) -> None:
