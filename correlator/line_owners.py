@@ -118,14 +118,13 @@ def _ignored(store: Store, repository: str, until: datetime) -> frozenset[str]:
         row["revision"]
         for row in store.rows(sql("correlator", "ignored_revisions"), repository=repository, until=until)
     }
-    if not named:
-        return frozenset()
-    rows = store.rows(
-        "SELECT sha, parents FROM commits WHERE repository = $repository", repository=repository
-    )
-    parents = {row["sha"]: row["parents"] for row in rows}
+    shas = _mainline(store, repository) if named else []
+    if named <= set(shas):
+        return frozenset(named)
+    query = "SELECT sha, parents FROM commits WHERE repository = $repository"
+    parents = {row["sha"]: row["parents"] for row in store.rows(query, repository=repository)}
     members: dict[str, set[str]] = {}
-    for sha, landed in changes.landings(parents, _mainline(store, repository)).items():
+    for sha, landed in changes.landings(parents, shas).items():
         if len(parents.get(sha, ())) <= 1:
             members.setdefault(landed, set()).add(sha)
     return frozenset(change for change, brought in members.items() if brought <= named) | named

@@ -35,6 +35,7 @@ from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
+HISTORIES_HELD = 2
 WORKING = (*root_causes.WORKING, *line_owners.WORKING)
 INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *WORKING))
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -59,7 +60,7 @@ class Correlator:
         self._port = port
         self._settings = settings
         self._lock = threading.Lock()
-        self._histories: dict[str, tuple[str, histories.History]] = {}
+        self._histories: dict[str, dict[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
@@ -124,8 +125,8 @@ class Correlator:
         for row in rows:
             asked = {"repository": row["repository"], "until": as_of}
             key = str(store.value(sql("correlator", "history_key"), **asked))
-            known = self._histories.get(row["repository"])
-            if known is None or known[0] != key:
+            known = self._histories.setdefault(row["repository"], {})
+            if key not in known:
                 line_owners.follow(store, row["repository"])
                 facts = histories.GitFacts(
                     repository=row,
@@ -137,9 +138,12 @@ class Correlator:
                     change_requests=store.rows(sql("correlator", "git_change_requests"), **asked),
                     lines=line_owners.read(store, **asked),
                 )
-                known = (key, histories.infer(facts, self._verdicts))
-                self._histories[row["repository"]] = known
-            found.append(known[1])
+                known[key] = histories.infer(facts, self._verdicts)
+                # The present and one past, so that a report of last week does not cost the next correlation.
+                while len(known) > HISTORIES_HELD:
+                    known.pop(next(iter(known)))
+            known[key] = known.pop(key)
+            found.append(known[key])
         return found
 
     def _read(self, working: Store, as_of: datetime) -> Facts:
