@@ -32,7 +32,7 @@ class Jobs:
     def retain(self) -> None:
         self.done.append("retain")
 
-    def follow(self, progress: Callable[[str], None] | None = None) -> None:
+    def follow(self, progress: Callable[[str, int, int], None] | None = None) -> None:
         self.done.append("follow")
         if progress is not None:
             progress("acme/shop: fetch", 0, 0)

@@ -135,8 +135,9 @@ def bench_whole_history(board: Board, source: Source, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [1, 20])
 def bench_push(board: Board, source: Source, tmp_path: Path, filled: tuple[Store, str], changes: int) -> None:
-    """A push until its lines are known: fetch, commits, diffs, and the replay on the state of the store."""
+    """A push until its lines are known: open the store, fetch, commits, diffs, and the replay on its state."""
     store, head = filled
+    store.close()
     by_clock: list[float] = []
     ours: list[Cost] = []
     for already in (0, changes):
@@ -144,9 +145,11 @@ def bench_push(board: Board, source: Source, tmp_path: Path, filled: tuple[Store
 
         def push() -> None:
             started = perf_counter()
-            repositories.sync(store, settings(tmp_path), NAME)
-            assert line_owners.follow(store, NAME) == changes
+            opened = Store.open(settings(tmp_path).store_path)
+            repositories.sync(opened, settings(tmp_path), NAME)
+            assert line_owners.follow(opened, NAME) == changes
             by_clock.append(perf_counter() - started)
+            opened.close()
 
         ours.append(cost(push, items=1))
     plain = tmp_path / "plain.git"
