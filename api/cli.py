@@ -384,7 +384,7 @@ def rework_command(
             except AftermergeError as error:
                 failed.append(error)
     if csv and found:
-        line_rework.write_csv(sys.stdout, found[0].mature(days), days=days)
+        line_rework.write_csv(sys.stdout, found[0], days=days)
     elif found:
         print(rework_tables.markdown(found, days=days), end="")
     # What could be measured is told first; one that cannot be read does not cost the others.

@@ -7,7 +7,7 @@ the repository given is only read, through git's own transport.
 import csv
 import re
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -64,9 +64,13 @@ class Measured:
     last_landed_at: datetime | None
     fates: Sequence[Fate]
 
+    def observed_days(self, fate: Fate) -> float:
+        """Days from landing to the last change: a copy may have been fetched long ago, so today observes nothing."""
+        return rework.observed_days(fate.change, self.last_landed_at or fate.change["landed_at"])
+
     def mature(self, days: float) -> list[Fate]:
         """Those whose window has been observed to its end."""
-        return [fate for fate in self.fates if fate.observed_days >= days]
+        return [fate for fate in self.fates if self.observed_days(fate) >= days]
 
 
 def measure(
@@ -95,27 +99,25 @@ def measure(
             progress(f"{name}: lines", 0, 0)
         (history,) = installation.correlator.read_histories(as_of=datetime.now(UTC))
         last = max((change["landed_at"] for change in history.changes), default=None)
-        # A copy may have been fetched long ago: what is younger than its last change was not observed.
         fates = rework.fates(
             history.changes,
             _lines(installation, name, history.lines, counting),
             history.authors,
-            as_of=last or datetime.now(UTC),
             generated=history.generated if counting.code_only else frozenset(),
             counts=paths.is_counted if counting.code_only else _always,
         )
     return Measured(name.removeprefix("local/"), row["head_sha"] or "", last, fates)
 
 
-def write_csv(target: IO[str], fates: Iterable[Fate], *, days: float) -> None:
-    """One row of :data:`COLUMNS` per change."""
+def write_csv(target: IO[str], measured: Measured, *, days: float) -> None:
+    """One row of :data:`COLUMNS` per mature change."""
     writer = csv.DictWriter(target, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for fate in fates:
-        writer.writerow(_row(fate, days))
+    for fate in measured.mature(days):
+        writer.writerow(_row(fate, days, measured.observed_days(fate)))
 
 
-def _row(fate: Fate, days: float) -> dict[str, Any]:
+def _row(fate: Fate, days: float, observed_days: float) -> dict[str, Any]:
     change, dead = fate.change, fate.reworked(days)
     return {
         "sha": change["sha"],
@@ -131,9 +133,9 @@ def _row(fate: Fate, days: float) -> dict[str, Any]:
         "reworked_same_author": dead.lines_same_author,
         "reworked_other_author": dead.lines - dead.lines_same_author,
         "fixed": dead.lines_fixed,
-        **{f"alive_{n}d": fate.alive(n) if fate.observed_days >= n else None for n in rework.ALIVE_DAYS},
+        **{f"alive_{n}d": fate.alive(n) if observed_days >= n else None for n in rework.ALIVE_DAYS},
         "reverted_by": fate.reverted_by["sha"] if fate.reverted_by else None,
-        "observed_days": fate.observed_days,
+        "observed_days": observed_days,
     }
 
 

@@ -1,6 +1,7 @@
 """Line rework of several repositories as Markdown: AI-marked changes beside unknown ones, with intervals by change."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from api.line_rework import Measured
 from correlator import rework_cohorts
@@ -28,7 +29,7 @@ _RATIO_HEADINGS = ("repository", "AI-marked ÷ unknown", "too young", "mixed, hu
 
 def markdown(found: Iterable[Measured], *, days: float) -> str:
     """Two tables: one line per repository and cohort, and one ratio per repository."""
-    compared = [(measured, rework_cohorts.compare(measured.fates, days=days)) for measured in found]
+    compared = [(measured, _compared(measured, days)) for measured in found]
     rates = [
         _rate_cells(measured, comparison, cohort)
         for measured, comparison in compared
@@ -44,6 +45,11 @@ def markdown(found: Iterable[Measured], *, days: float) -> str:
         for measured, comparison in compared
     ]
     return "\n\n".join((_table(_HEADINGS, rates, text=4), _table(_RATIO_HEADINGS, ratios, text=1))) + "\n"
+
+
+def _compared(measured: Measured, days: float) -> Comparison:
+    until = measured.last_landed_at or datetime.min.replace(tzinfo=UTC)
+    return rework_cohorts.compare(measured.fates, until, days=days)
 
 
 def _rate_cells(measured: Measured, comparison: Comparison, cohort: Cohort) -> tuple[object, ...]:

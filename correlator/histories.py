@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from correlator import changes, provenance
+from correlator import changes, provenance, rework
 from correlator.ownership import Lines
 from schemas.records import Commit, CommitSha, ProvenanceVerdict, RepositoryName
 
@@ -34,11 +34,13 @@ class GitFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Rows of the repository's inference tables, and what other steps ask of it."""
+    """Rows of the repository's inference tables, and what other steps ask of it. ``rework``: without ``observed_days``,
+    in the order of ``changes``."""
 
     repository: str
     provenance: Sequence[dict[str, Any]]
     changes: Sequence[dict[str, Any]]
+    rework: Sequence[dict[str, Any]]
     lines: Lines
     generated: frozenset[str]
     authors: Mapping[str, str]
@@ -72,6 +74,8 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         change_requests=facts.change_requests,
         verdicts=verdicts,
     )
+    authors = {row["sha"]: row["author_email"].lower() for row in facts.commits}
+    generated = changes.generated(facts.change_paths)
     paths_of: dict[str, list[str]] = {}
     for sha, path in zip(
         facts.change_paths["sha"].to_pylist(), facts.change_paths["path"].to_pylist(), strict=True
@@ -81,9 +85,10 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         repository=name,
         provenance=[_provenance_row(name, sha, verdicts[sha]) for sha in sorted(verdicts)],
         changes=landed,
+        rework=[rework.row(f) for f in rework.fates(landed, facts.lines, authors, generated=generated)],
         lines=facts.lines,
-        generated=changes.generated(facts.change_paths),
-        authors={row["sha"]: row["author_email"].lower() for row in facts.commits},
+        generated=generated,
+        authors=authors,
         paths_of={sha: sorted(paths) for sha, paths in paths_of.items()},
     )
 

@@ -139,17 +139,11 @@ class Inference:
         return {c["sha"]: c for h in self._facts.histories for c in h.changes}
 
     def _rework(self) -> Iterable[dict[str, Any]]:
-        synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories if r["synced_at"]}
+        synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories}
         for h in self._facts.histories:
-            found = rework.fates(
-                h.changes,
-                h.lines,
-                h.authors,
-                self._facts.as_of,
-                generated=h.generated,
-                synced_at=synced_at,
-            )
-            yield from map(rework.row, found)
+            for change, row in zip(h.changes, h.rework, strict=True):
+                days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
+                yield {**row, "observed_days": days}
 
     def _resolve(self, repository: str, text: str) -> CommitSha | None:
         """The port's answer, asked once per revision: every span carries one of the same few."""

@@ -53,10 +53,9 @@ class Reworked:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of the lines of one change. ``observed_days``: from landing to the end of the observed history."""
+    """What became of the lines of one change."""
 
     change: Row
-    observed_days: float
     lines_added: int
     lines_added_test: int
     deaths: Sequence[Death]
@@ -81,27 +80,21 @@ def fates(
     changes: Sequence[Row],
     lines: Lines,
     authors: Mapping[str, str],
-    as_of: datetime,
     *,
     generated: frozenset[str] = frozenset(),
-    synced_at: Mapping[str, datetime] | None = None,
     counts: Callable[[str], bool] = paths.is_counted,
 ) -> list[Fate]:
     """What became of each of ``changes``, in their order.
 
     Args:
-        changes: Rows of ``changes`` (``landed_at`` timezone-aware). One that landed after ``as_of`` is left out, and
-            nothing that it did counts.
+        changes: Rows of ``changes``: those that had landed by the time asked for. Nothing that another one did counts.
         lines: Of the same repositories. A change that restyles removes nothing.
         authors: Commit sha -> address of its author, lower case. Two changes have the same author when their commits
             share one.
-        as_of: End of the observed history, UTC.
         generated: Paths that are left out because of what they hold.
-        synced_at: Per repository when it was last fetched: what landed later cannot have been seen, so its
-            observation ends there. A repository in which nothing happens is still observed until then.
         counts: Whether the lines of a path count, by its name.
     """
-    seen = {(c["repository"], c["sha"]): c for c in changes if c["landed_at"] <= as_of}
+    seen = {(c["repository"], c["sha"]): c for c in changes}
     people = {key: _authors(change, authors) for key, change in seen.items()}
     written: Counter[Key] = Counter()
     written_test: Counter[Key] = Counter()
@@ -137,7 +130,6 @@ def fates(
     return [
         Fate(
             change=change,
-            observed_days=_observed_days(change, as_of, synced_at or {}),
             lines_added=written[key],
             lines_added_test=written_test[key],
             deaths=deaths.get(key, ()),
@@ -148,7 +140,7 @@ def fates(
 
 
 def row(fate: Fate) -> dict[str, Any]:
-    """A row of ``change_rework``.
+    """A row of ``change_rework`` but for ``observed_days``, the one figure that ages.
 
     lines_reworked_14d <= _21d <= _30d <= lines_added, and lines_alive_90d <= _30d <= _7d <= lines_added.
     """
@@ -156,7 +148,6 @@ def row(fate: Fate) -> dict[str, Any]:
     return {
         "repository": fate.change["repository"],
         "sha": fate.change["sha"],
-        "observed_days": fate.observed_days,
         "lines_added": fate.lines_added,
         "lines_added_test": fate.lines_added_test,
         **{f"lines_reworked_{days}d": found.lines for days, found in within.items()},
@@ -169,9 +160,16 @@ def row(fate: Fate) -> dict[str, Any]:
     }
 
 
-def _observed_days(change: Row, as_of: datetime, synced_at: Mapping[str, datetime]) -> float:
-    end = min(as_of, synced_at.get(change["repository"], as_of))
-    observed: timedelta = end - change["landed_at"]
+def observed_days(change: Row, as_of: datetime, synced_at: datetime | None = None) -> float:
+    """Days from landing to the end of the observed history.
+
+    Args:
+        change: a row of ``changes`` (``landed_at`` timezone-aware).
+        as_of: UTC.
+        synced_at: when its repository was last fetched: what landed later cannot have been seen. A repository in which
+            nothing happens is still observed until then.
+    """
+    observed: timedelta = min(as_of, synced_at or as_of) - change["landed_at"]
     return round(max(0.0, observed.total_seconds() / _DAY_S), 6)
 
 

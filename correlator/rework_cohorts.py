@@ -14,7 +14,7 @@ from scipy import special
 
 from correlator import estimates, ratios
 from correlator.metric_lines import BOOTSTRAP_BELOW, REWORKED_FROM
-from correlator.rework import Fate
+from correlator.rework import Fate, observed_days
 from schemas.vocabulary import Origin
 
 COHORTS = (Origin.AI, Origin.UNKNOWN)
@@ -62,12 +62,12 @@ class Comparison:
     immature: int
 
 
-def compare(fates: Iterable[Fate], *, days: float, seed: int = 1) -> Comparison:
-    """Compare code changes that wrote lines, from the landing of the first AI-marked one on."""
+def compare(fates: Iterable[Fate], as_of: datetime, *, days: float, seed: int = 1) -> Comparison:
+    """Compare code changes that wrote lines, from the landing of the first AI-marked one on, observed until ``as_of``."""
     coded = [fate for fate in fates if fate.change["is_code"] and fate.lines_added > 0]
     since = min((f.change["landed_at"] for f in coded if f.change["origin"] == Origin.AI), default=None)
     in_time = [fate for fate in coded if since is not None and fate.change["landed_at"] >= since]
-    mature = [fate for fate in in_time if fate.observed_days >= days]
+    mature = [fate for fate in in_time if observed_days(fate.change, as_of) >= days]
     rng = np.random.default_rng(seed)
     of = {origin: [fate for fate in mature if fate.change["origin"] == origin] for origin in COHORTS}
     return Comparison(

@@ -46,7 +46,8 @@ def _measured(
         [{**common, "sha": sha, "lines_added": n, "lines_moved": 0} for sha, n in (written or {}).items()],
     )
     lines = Lines(death_edges, lines_written, ignored)
-    rows = map(rework.row, rework.fates(changes, lines, authors or {}, as_of, **options))
+    seen = [change for change in changes if change["landed_at"] <= as_of]
+    rows = map(rework.row, rework.fates(seen, lines, authors or {}, **options))
     return {row["sha"]: row for row in rows}
 
 
@@ -80,14 +81,13 @@ def test_nothing_after_the_asked_time_counts() -> None:
     rows = _measured(changes, [("b", "a", 3)], {"a": 10, "b": 3}, as_of=START + timedelta(days=4))
     assert list(rows) == ["a"]
     assert rows["a"]["lines_reworked_30d"] == 0
-    assert rows["a"]["observed_days"] == 4
+    assert rework.observed_days(changes[0], START + timedelta(days=4)) == 4
 
 
 def test_a_quiet_repository_is_observed_until_its_last_sync() -> None:
-    synced = {"acme/shop": START + timedelta(days=40)}
-    row = _measured([_change("a", 0)], (), {"a": 1}, synced_at=synced)["a"]
-    assert row["observed_days"] == 40
-    assert _measured([_change("a", 50)], (), {"a": 1}, synced_at=synced)["a"]["observed_days"] == 0
+    synced_at = START + timedelta(days=40)
+    assert rework.observed_days(_change("a", 0), LATE, synced_at) == 40
+    assert rework.observed_days(_change("a", 50), LATE, synced_at) == 0
 
 
 def test_lines_of_documents_and_lock_files_are_left_out() -> None:
