@@ -6,8 +6,10 @@ change. Touches the store, as ``run.py`` does.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import pyarrow as pa
@@ -41,16 +43,14 @@ def follow(store: Store, repository: str) -> int:
             done = 0
         if done == len(shas) and read is not None:
             return 0
-        found = ownership.advance(
-            repository,
-            shas,
-            _diffs(store, repository=repository, after=done - 1, until=END),
-            files={
-                row["path"]: ownership.unpacked(row["owners"])
-                for row in store.rows(sql("correlator", "line_owners"), repository=repository, after=done - 1)
-            },
-            ignored=ignored,
-        )
+        asked: dict[str, Any] = {"repository": repository, "after": done - 1}
+        files = {
+            row["path"]: ownership.unpacked(row["owners"])
+            for row in store.rows(sql("correlator", "line_owners"), **asked)
+        }
+        # Closed before the transaction ends: it could not even roll back over an open result.
+        with closing(_diffs(store, until=END, **asked)) as diffs:
+            found = ownership.advance(repository, shas, diffs, files=files, ignored=ignored)
         _keep(store, repository, found)
         row = {
             "repository": repository,
@@ -85,8 +85,9 @@ def replay(
     ignored: frozenset[str] = frozenset(),
 ) -> Ownership:
     """The whole mainline from its beginning, in memory; what is kept is neither read nor changed."""
-    diffs = _diffs(store, repository=repository, after=-1, until=until)
-    return ownership.advance(repository, _mainline(store, repository), diffs, moves=moves, ignored=ignored)
+    shas = _mainline(store, repository)
+    with closing(_diffs(store, repository=repository, after=-1, until=until)) as diffs:
+        return ownership.advance(repository, shas, diffs, moves=moves, ignored=ignored)
 
 
 def forget(store: Store, repository: str) -> None:
@@ -132,13 +133,13 @@ def _ignored(store: Store, repository: str, until: datetime) -> frozenset[str]:
 
 def _diffs(
     store: Store, *, repository: str, after: int, until: datetime
-) -> Iterator[tuple[int, Sequence[PathChange]]]:
+) -> Generator[tuple[int, Sequence[PathChange]], None, None]:
     """(position, its paths with their hunks) of each change, oldest first, a batch of rows in memory at a time."""
     position = -1
     paths: list[PathChange] = []
     query = sql("correlator", "mainline_diffs")
-    for batch in store.batches(query, repository=repository, after=after, until=until):
-        for row in _rows(batch):
+    with closing(store.batches(query, repository=repository, after=after, until=until)) as batches:
+        for row in chain.from_iterable(map(_rows, batches)):
             if row[0] != position:
                 if paths:
                     yield position, paths

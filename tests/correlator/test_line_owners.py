@@ -133,6 +133,23 @@ def test_a_repository_that_was_removed_leaves_nothing(tmp_path: Path) -> None:
     assert not any(kept(store).values())
 
 
+def test_a_replay_that_fails_leaves_the_store_as_it_was_and_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = synced(tmp_path, random_repository(tmp_path / "work", seed=3))
+
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ownership, "_cut", fail)
+        with pytest.raises(MemoryError) as caught:
+            line_owners.follow(store, NAME)
+    assert caught.traceback
+    assert not any(kept(store).values())
+    assert line_owners.follow(store, NAME) > 0
+
+
 @pytest.mark.parametrize("owners", [[], [0], [ownership.UNKNOWN, 3, 3, 2_000_000]])
 def test_a_list_of_owners_is_read_back_as_it_was_kept(owners: list[int]) -> None:
     assert ownership.unpacked(ownership.packed(owners)) == owners
