@@ -31,7 +31,7 @@ from api.console import progress as _progress
 from api.console import reach as _reach
 from api.console import say as _say
 from api.console import settings as _settings
-from schemas.errors import AftermergeError, StoreError
+from schemas.errors import AftermergeError, MalformedInput, StoreError
 from schemas.vocabulary import SERVICE_NAME, TokenScope
 
 cli = _group("What did our changes do after they were merged?")
@@ -281,6 +281,49 @@ def report_command(
     out.print(terminal.summary(document), soft_wrap=False)
     for path in paths:
         _say(str(path))
+
+
+@cli.command("rework")
+def rework_command(
+    repositories: Annotated[
+        list[str], typer.Option("--repo", help="Path or URL; OWNER/NAME=PATH names it. Repeatable.")
+    ],
+    days: Annotated[float, typer.Option(help="Window after landing, in days.", min=0.0)] = 30.0,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Follow lines from this date on: faster.")
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="One row per mature change, of one repository.")] = False,
+    moves: Annotated[bool, typer.Option(help="A moved or indented line keeps its owner.")] = True,
+    ignore_revs: Annotated[bool, typer.Option(help="Honour .git-blame-ignore-revs.")] = True,
+    all_files: Annotated[bool, typer.Option("--all-files", help="Not only code and tests.")] = False,
+) -> None:
+    """Measure line rework of repositories, without an installation: AI-marked changes beside unknown ones.
+
+    Counted as git blame counts: --no-moves --no-ignore-revs --all-files.
+    """
+    if csv and len(repositories) > 1:
+        raise MalformedInput("--csv tells of one repository", hint="run it once for each --repo")
+    from api import line_rework, rework_tables
+
+    _begin()
+    counting = line_rework.Counting(moves=moves, ignored_revisions=ignore_revs, code_only=not all_files)
+    settings = _settings(history_from=since.date() if since else None)
+    found, failed = [], []
+    for source in repositories:
+        with _progress(f"fetching {source}") as progress:
+            try:
+                found.append(line_rework.measure(source, settings, counting=counting, progress=progress))
+            except AftermergeError as error:
+                failed.append(error)
+    if csv and found:
+        line_rework.write_csv(sys.stdout, found[0], days=days)
+    elif found:
+        print(rework_tables.markdown(found, days=days), end="")
+    # What could be measured is told first; one that cannot be read does not cost the others.
+    for other in failed[:-1]:
+        err.print(f"[bold red]error:[/] {escape(str(other))}", highlight=False)
+    if failed:
+        raise failed[-1]
 
 
 # --- tokens ---------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from rich.markup import escape
 from api import client, listings
 from api.client import Client
 from schemas.errors import AftermergeError, StoreError
+from schemas.records import Progress
 from schemas.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -123,17 +124,25 @@ def print_answer(value: Any, *, as_json: bool, table: Callable[[Any], Renderable
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str], None]]:
-    """A spinner with the current step, on a terminal only."""
+def progress(what: str) -> Iterator[Progress]:
+    """A bar with the current step, on a terminal only; it pulses while nobody knows how much there is."""
     if not err.is_terminal:
-        yield lambda _: None
+        yield lambda _step, _done, _total: None
         return
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich import progress as bars
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task(what)
-        yield lambda text: bar.update(task, description=text)
+    columns = (
+        bars.SpinnerColumn(),
+        bars.TextColumn("{task.description}", markup=False),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeElapsedColumn(),
+    )
+    with bars.Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda step, done, total: bar.update(
+            task, description=step, completed=done, total=total or None
+        )
 
 
 def say(text: str) -> None:

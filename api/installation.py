@@ -12,6 +12,8 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from api import explain, folder, queries, report, report_files, status
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
@@ -24,9 +26,11 @@ from correlator.mappings import TRANSPILED, Mapper
 from correlator.run import INFERENCES, Correlation, Correlator, rules
 from schemas import tables
 from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
-from schemas.records import CommitSha, RepositoryName
+from schemas.records import CommitSha, Progress, RepositoryName
 from schemas.settings import RepositorySettings, Settings
 from schemas.store import Row, Store, sql
+
+log = structlog.get_logger()
 
 LOAD_S_MAX = 600.0
 """How long a command waits for the spool of a killed server; a full backlog of 1 GiB takes about a minute."""
@@ -152,7 +156,7 @@ class Installation:
         if known is None or not _agrees(stated, known):
             self.add_repository(name, stated.source)
 
-    def sync(self, repository: str | None = None, progress: Callable[[str], None] | None = None) -> list[Row]:
+    def sync(self, repository: str | None = None, progress: Progress | None = None) -> list[Row]:
         """Fetch one repository, or all; returns what is known of each afterwards.
 
         One that fails does not keep the others from syncing.
@@ -170,12 +174,20 @@ class Installation:
         def fetch(name: str) -> None:
             # One at a time, but not one lock for all: a new repository does not wait for the whole round.
             with self._sync_lock:
-                repositories.sync(self.store, self.settings, name, progress=_steps(name, progress))
+                synced = repositories.sync(self.store, self.settings, name, progress=_steps(name, progress))
+            if synced.changes_unread:
+                # Told once: the next sync does not read them again.
+                log.warning(
+                    "changes whose lines git cannot read: they count as binary; run git fsck in the source",
+                    repository=name,
+                    count=len(synced.changes_unread),
+                    first=synced.changes_unread[0],
+                )
 
         _try_all(names if repository is None else [repository], fetch)
         return [row for row in self.list_repositories() if repository in (None, row["repository"])]
 
-    def follow(self, progress: Callable[[str], None] | None = None) -> None:
+    def follow(self, progress: Progress | None = None) -> None:
         """What the server does on its own: state the settings file's repositories, then sync all.
 
         Args:
@@ -191,9 +203,9 @@ class Installation:
             failed = error
         new = {row["repository"] for row in self.list_repositories() if row["synced_at"] is None}
 
-        def tell(text: str) -> None:
+        def tell(text: str, done: int, total: int) -> None:
             if progress is not None and text.partition(":")[0] in new:
-                progress(text)
+                progress(text, done, total)
 
         self.sync(progress=tell)
         if failed is not None:
@@ -366,13 +378,11 @@ class Installation:
         return queries.services(self.store)
 
 
-def _steps(name: str, progress: Callable[[str], None] | None) -> Callable[[str, int, int], None] | None:
-    """One line per step of a sync for whoever watches."""
+def _steps(name: str, progress: Progress | None) -> Progress | None:
+    """The steps of a sync with the name of its repository, for whoever watches."""
     if progress is None:
         return None
-    return lambda step, done, total: progress(
-        f"{name}: {step} {done}/{total}" if total else f"{name}: {step}"
-    )
+    return lambda step, done, total: progress(f"{name}: {step}", done, total)
 
 
 def _told(found: Correlation) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from api import report
 from schemas.errors import AftermergeError
+from schemas.records import Progress
 from schemas.settings import Settings
 from schemas.store import Store
 
@@ -37,7 +38,7 @@ class Jobs(Protocol):
 
     def retain(self) -> object: ...
 
-    def follow(self, progress: Callable[[str], None] | None = None) -> object: ...
+    def follow(self, progress: Progress | None = None) -> object: ...
 
     def scheduled_report(self, week: str) -> object: ...
 
@@ -86,7 +87,7 @@ def start(
     jobs: Jobs,
     *,
     on_end: Callable[[Outcome], None] | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Progress | None = None,
 ) -> BackgroundScheduler:
     """A running scheduler; ``shutdown(True)`` waits for the job at work.
 

@@ -45,6 +45,7 @@ from collector.policy import Policy
 from collector.receiver import Receiver
 from collector.spool import Spool
 from schemas.errors import StoreError
+from schemas.records import Progress
 from schemas.settings import Settings
 from schemas.vocabulary import TokenScope
 
@@ -377,16 +378,16 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _progress() -> Callable[[str], None]:
+def _progress() -> Progress:
     """Logs each new step of a first sync, and a step that goes on every few seconds."""
     last_step, last_at = "", 0.0
 
-    def tell(text: str) -> None:
+    def tell(step: str, done: int, total: int) -> None:
         nonlocal last_step, last_at
-        step, now = text.rstrip("0123456789/ "), time.monotonic()
+        now = time.monotonic()
         if step != last_step or now - last_at >= PROGRESS_S:
             last_step, last_at = step, now
-            log.info("first sync", step=text)
+            log.info("first sync", step=f"{step} {done}/{total}" if total else step)
 
     return tell
 

@@ -9,12 +9,13 @@ behind ``--`` and are literal. git 2.31 or newer (``--diff-merges``).
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -24,8 +25,16 @@ from schemas.records import CommitSha
 OUTPUT_BYTES_MAX = 64 * 1024 * 1024
 """Default bound of one answer held in memory; streams are bounded by time and by their reader."""
 STDERR_BYTES_MAX = 4000
+MEMORY_BYTES_MAX = 2 * 1024**3
+"""Default bound of what one git process may allocate; the pack files that it maps do not count."""
+
+BIG_FILE = "2m"
+"""Larger blobs are never read whole, and differ without lines."""
 
 HEX = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_OUT_OF_MEMORY_HINT = (
+    "raise git_memory_bytes_max, if the repository is to be trusted: a small tree can unfold endlessly"
+)
 _CREDENTIALS = re.compile(r"://[^/@\s]+@")
 
 _OPTIONS = (
@@ -40,7 +49,7 @@ _OPTIONS = (
     # A newer git reads .gitattributes of HEAD even in a bare repository; a name of no tree means an empty one.
     *("-c", "attr.tree=none"),
     # A file beyond 2 MiB counts as binary: one line of 500 MB is a valid commit.
-    *("-c", "core.bigFileThreshold=2m"),
+    *("-c", f"core.bigFileThreshold={BIG_FILE}"),
     *("-c", "core.quotePath=false"),
     *("-c", "core.commitGraph=true"),
     *("-c", "i18n.logOutputEncoding=UTF-8"),
@@ -49,6 +58,10 @@ _OPTIONS = (
     *("-c", "maintenance.auto=false"),
     *("-c", "submodule.recurse=false"),
 )
+
+# The limit must stand before git starts a helper. A shell sets it and becomes git: arguments pass through it as they
+# are, and threads of ours are never forked, which a function before the start would do.
+_LIMITED = ("/bin/sh", "-c", 'ulimit -d "$1" && shift && exec "$@"', "sh")
 
 _NETWORK_VARIABLES = (
     "HOME",  # ~/.ssh and ~/.netrc: the credential, for a fetch only
@@ -73,6 +86,7 @@ class Git:
 
     directory: Path | None
     config: Path
+    memory_bytes_max: int = MEMORY_BYTES_MAX
 
     def run(
         self,
@@ -81,6 +95,7 @@ class Git:
         bytes_max: int = OUTPUT_BYTES_MAX,
         stdin: bytes = b"",
         protocols: str = "",
+        secret: "Secret | None" = None,
         accepted: tuple[int, ...] = (0,),
     ) -> bytes:
         """Standard output of ``git ARGUMENTS``.
@@ -91,6 +106,7 @@ class Git:
             bytes_max: Output beyond it is an error, not a silent cut.
             stdin: Fed to git.
             protocols: Transports that a fetch may use (``https:ssh`` or ``file``); none by default.
+            secret: What a fetch shows to its host; stands in the environment, where other users do not see it.
             accepted: Exit codes that are answers (``git grep`` says 1 for "nothing found").
 
         Raises:
@@ -98,7 +114,12 @@ class Git:
                 (``missing`` | ``failed`` | ``timeout`` | ``too_large``), ``returncode`` and ``stderr``.
         """
         with self.stream(
-            *arguments, timeout_s=timeout_s, stdin=stdin, protocols=protocols, accepted=accepted
+            *arguments,
+            timeout_s=timeout_s,
+            stdin=stdin,
+            protocols=protocols,
+            secret=secret,
+            accepted=accepted,
         ) as output:
             answer = output.read(bytes_max + 1)
             if len(answer) > bytes_max:
@@ -116,6 +137,7 @@ class Git:
         timeout_s: float,
         stdin: bytes = b"",
         protocols: str = "",
+        secret: "Secret | None" = None,
         accepted: tuple[int, ...] = (0,),
     ) -> Iterator[IO[bytes]]:
         """Standard output of ``git ARGUMENTS`` while it runs.
@@ -125,13 +147,13 @@ class Git:
         """
         with contextlib.ExitStack() as closing:
             # Files instead of pipes: neither a long input nor a chatty stderr can stop git and us at once.
-            errors = closing.enter_context(tempfile.TemporaryFile())
+            errors = closing.enter_context(tempfile.TemporaryFile(dir=self.config.parent))
             source: IO[bytes] | int = subprocess.DEVNULL
             if stdin:
-                source = closing.enter_context(tempfile.TemporaryFile())
+                source = closing.enter_context(tempfile.TemporaryFile(dir=self.config.parent))
                 source.write(stdin)
                 source.seek(0)
-            process = self._start(arguments, source, errors, protocols)
+            process = self._start(arguments, source, errors, self._environment(protocols, secret))
             assert process.stdout is not None
             expired = threading.Event()
             timer = threading.Timer(timeout_s, _expire, (process, expired))
@@ -159,6 +181,7 @@ class Git:
                 said = clean(errors.read(STDERR_BYTES_MAX).decode("utf-8", "replace").strip())
                 raise SourceUnavailable(
                     f"git {arguments[0]} failed: {said or f'exit code {returncode}'}",
+                    hint=_OUT_OF_MEMORY_HINT if "out of memory" in said.lower() else "",
                     reason="failed",
                     returncode=returncode,
                     stderr=said,
@@ -189,27 +212,31 @@ class Git:
         return CommitSha(sha) if HEX.fullmatch(sha) else None
 
     def _start(
-        self, arguments: tuple[str, ...], source: IO[bytes] | int, errors: IO[bytes], protocols: str
+        self,
+        arguments: tuple[str, ...],
+        source: IO[bytes] | int,
+        errors: IO[bytes],
+        environment: dict[str, str],
     ) -> subprocess.Popen[bytes]:
         where = () if self.directory is None else (f"--git-dir={self.directory}",)
-        try:
-            return subprocess.Popen(
-                ["git", *where, *_OPTIONS, *arguments],
-                stdin=source,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=self._environment(protocols),
-                cwd=self.config.parent,
-                # A group of its own: a time limit ends the transport helpers, too.
-                start_new_session=True,
-                bufsize=1 << 18,
-            )
-        except FileNotFoundError as error:
+        program = shutil.which("git", path=environment["PATH"])
+        if program is None:
             raise SourceUnavailable(
                 "git cannot be started", hint="install git 2.31 or newer", reason="missing"
-            ) from error
+            )
+        return subprocess.Popen(
+            [*_LIMITED, str(self.memory_bytes_max // 1024), program, *where, *_OPTIONS, *arguments],
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=environment,
+            cwd=self.config.parent,
+            # A group of its own: a time limit ends the transport helpers, too.
+            start_new_session=True,
+            bufsize=1 << 18,
+        )
 
-    def _environment(self, protocols: str) -> dict[str, str]:
+    def _environment(self, protocols: str, secret: "Secret | None") -> dict[str, str]:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "LC_ALL": "C",
@@ -226,7 +253,21 @@ class Git:
         if "ssh" in protocols:
             environment |= {name: os.environ[name] for name in _NETWORK_VARIABLES if name in os.environ}
             environment["GIT_SSH_COMMAND"] = "ssh -o BatchMode=yes"
+        if secret is not None:
+            environment |= {
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": f"http.{secret.host}.extraHeader",
+                "GIT_CONFIG_VALUE_0": secret.header,
+            }
         return environment
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A header for one host (``https://HOST/``); never shown in a representation."""
+
+    host: str
+    header: str = field(repr=False)
 
 
 def clean(text: str) -> str:

@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from typing import IO, Any, TypeVar
 
-from collector import mirror, revisions
+from collector import ignored_revisions, mirror, revisions
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
@@ -25,10 +25,9 @@ EXCERPT_AROUND_MAX = 50
 SEARCH_CHARACTERS_MAX = 200
 BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
-IGNORED_REVISIONS_PATH = ".git-blame-ignore-revs"
 MEMO_ENTRIES = 256
-BLAMED_FILES_KEPT = 8192
-"""Files of which memory keeps who wrote the lines that were asked for; some 300 bytes a line."""
+BLAMED_FILES_HELD = 4_096
+"""Files at a revision whose blamed lines stay in memory: the same stacks come again and again."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -47,7 +46,7 @@ class GitAnswers:
         self._is_replay = is_replay
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
-        self._blamed_lines: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
+        self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -117,20 +116,21 @@ class GitAnswers:
         ``blame_timeout_s`` counts as "no answer" until the next sync. ``.git-blame-ignore-revs`` is honoured as it
         was at ``sha``.
         """
+        wanted = sorted({line for line in lines if 0 < line < 2**31})
         key = (repository, sha, path)
         with self._guard:
-            known = self._blamed_lines.get(key, {})
-            answers = {line: known[line] for line in lines if line in known}
-        wanted = sorted({line for line in lines if 0 < line < 2**31 and line not in answers})
-        if wanted:
-            answers |= self._blame(repository, sha, path, wanted)
-            with self._guard:
-                _remember(self._blamed_lines, key, {**known, **answers}, BLAMED_FILES_KEPT)
-        return dict(sorted(answers.items()))
+            held = self._blames.get(key, {})
+            if all(line in held for line in wanted):
+                return {line: held[line] for line in wanted}
+        answers = dict(sorted(self._blame(repository, sha, path, wanted).items()))
+        with self._guard:
+            _remember(self._blames, key, {**self._blames.get(key, {}), **answers}, BLAMED_FILES_HELD)
+        return answers
 
     def _blame(
         self, repository: RepositoryName, sha: CommitSha, path: str, wanted: list[int]
     ) -> dict[int, BlamedLine]:
+        """:meth:`blame` of lines that memory does not hold all of: from the store, else from git."""
         stored = self._store.rows(
             "SELECT line, blamed_sha, original_path, original_line FROM git_blames "
             "WHERE repository = $repository AND sha = $sha AND path = $path AND line IN (SELECT unnest($lines))",
@@ -240,7 +240,8 @@ class GitAnswers:
         ranges = (
             [f"-L{first},{last}" for first, last in _ranges(asked)] if len(asked) <= BLAMED_LINES_MAX else []
         )
-        with tempfile.NamedTemporaryFile(prefix="aftermerge-ignored-", suffix=".txt") as ignored:
+        # Beside the mirrors: nothing that a repository brings leaves the data folder.
+        with tempfile.NamedTemporaryFile(dir=git.config.parent, prefix="ignored-", suffix=".txt") as ignored:
             options = ["--porcelain", *ranges]
             if self._write_ignored(git, repository, sha, ignored):
                 options += ["--ignore-revs-file", ignored.name]
@@ -253,14 +254,11 @@ class GitAnswers:
         return {blamed.line: blamed for blamed in _porcelain(answer) if blamed.line in wanted}
 
     def _write_ignored(self, git: Git, repository: RepositoryName, sha: CommitSha, target: IO[bytes]) -> bool:
-        """Copy the revisions that blame shall look through; only full ids of commits that exist, git refuses others."""
-        if IGNORED_REVISIONS_PATH not in self.tree(repository, sha):
+        """Copy the revisions that blame shall look through; git refuses a file that names anything else."""
+        if ignored_revisions.PATH not in self.tree(repository, sha):
             return False
-        shas = [
-            word
-            for line in self._text_lines(git, repository, sha, IGNORED_REVISIONS_PATH)
-            if HEX.fullmatch(word := line.partition("#")[0].strip().lower())
-        ]
+        texts = self._text_lines(git, repository, sha, ignored_revisions.PATH)
+        shas = ignored_revisions.parse("\n".join(texts).encode())
         target.write("".join(f"{word}\n" for word in shas).encode())
         target.flush()
         return bool(shas)

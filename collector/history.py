@@ -5,6 +5,7 @@ the mainline are in ``collector/hunks.py``. Nothing here decides what a commit m
 """
 
 import json
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from schemas.records import CommitSha, RepositoryName
 from schemas.store import Row, Store
 
 COMMIT_ROWS_PER_BATCH = 20_000
+MESSAGE_BYTES_MAX = 1024 * 1024
+"""What lies beyond is not read: no rule of ours looks so far."""
+FIELD_BYTES_MAX = 16 * 1024 * 1024
+"""The parents of an octopus of 250,000; git knows no bound."""
 NOTE_BYTES_READ_MAX = 16 * 1024 * 1024
 """Old notes embed whole conversations; beyond this only the beginning is read, which holds the line ranges."""
 
@@ -33,10 +38,12 @@ _UNIX_S_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second of a date
 
 @dataclass(frozen=True, slots=True)
 class MainlineChange:
-    """One commit of the first-parent history. ``landed_unix_s`` never runs backwards along it."""
+    """One commit of the first-parent history. ``landed_unix_s`` never runs backwards along it; ``parent`` is the first
+    one, '' for a root."""
 
     position: int
     sha: CommitSha
+    parent: str
     landed_unix_s: int
 
 
@@ -122,33 +129,62 @@ def append_notes(
 
 
 def mainline(
-    git: Git, store: Store, repository: RepositoryName, head: CommitSha, *, timeout_s: float
+    git: Git,
+    store: Store,
+    repository: RepositoryName,
+    head: CommitSha,
+    *,
+    since_unix_s: int = 0,
+    timeout_s: float,
 ) -> tuple[list[MainlineChange], int]:
     """The mainline changes up to ``head`` that the store lacks, oldest first, and how many stored ones still hold.
+
+    The mainline begins with the first change that landed at ``since_unix_s`` or later.
 
     Stored changes beyond the longest common beginning are gone from the mainline (force push, or a merge that put
     another parent first). The diff of a commit follows from its id, so the common beginning is never read again.
     """
-    answer = git.run(
-        "log", "--first-parent", "--reverse", "--format=%H %ct", head, "--", timeout_s=timeout_s
-    ).decode("ascii", "replace")
-    chain = [
-        (sha, _unix_s(committed))
-        for sha, _, committed in (line.partition(" ") for line in answer.splitlines())
-    ]
     stored = store.arrow(
-        "SELECT sha FROM mainline WHERE repository = $repository ORDER BY position", repository=repository
-    )["sha"].to_pylist()
-    kept = 0
-    while kept < min(len(stored), len(chain)) and stored[kept] == chain[kept][0]:
-        kept += 1
+        "SELECT sha, landed_at FROM mainline WHERE repository = $repository ORDER BY position",
+        repository=repository,
+    )
+    shas = stored["sha"].to_pylist()
+    chain = _chain(git, head, after=shas[-1] if shas else None, timeout_s=timeout_s)
+    if shas and chain and chain[0].parent == shas[-1]:
+        # Pushed on top, as nearly always: nothing older needs to be listed.
+        kept = len(shas)
+        landed = int(stored["landed_at"][-1].as_py().replace(tzinfo=UTC).timestamp())
+    else:
+        kept, landed = 0, -1
+        chain = _chain(git, head, after=None, timeout_s=timeout_s)
+        while chain and max(landed, chain[0].committed_unix_s) < since_unix_s:
+            landed = max(landed, chain.popleft().committed_unix_s)
+        while kept < len(shas) and chain and shas[kept] == chain[0].sha:
+            landed = max(landed, chain.popleft().committed_unix_s)
+            kept += 1
     changes = []
-    landed = -1
-    for position, (sha, committed) in enumerate(chain):
-        landed = max(landed, committed)
-        if position >= kept:
-            changes.append(MainlineChange(position, CommitSha(sha), landed))
+    for position, link in enumerate(chain, start=kept):
+        landed = max(landed, link.committed_unix_s)
+        changes.append(MainlineChange(position, link.sha, link.parent, landed))
     return changes, kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One commit of the first-parent history; ``parent`` is its first one, '' for a root."""
+
+    sha: CommitSha
+    parent: str
+    committed_unix_s: int
+
+
+def _chain(git: Git, head: CommitSha, *, after: str | None, timeout_s: float) -> deque[_Link]:
+    """The first-parent history of ``head``, oldest first; without what ``after`` reaches."""
+    since = () if after is None or git.commit(after) is None else (f"^{after}",)
+    arguments = ("log", "--first-parent", "--reverse", "--format=%H %ct %P", head, *since, "--")
+    answer = git.run(*arguments, timeout_s=timeout_s).decode("ascii", "replace")
+    words = (line.split(" ", 3) for line in answer.splitlines())
+    return deque(_Link(CommitSha(sha), parent, _unix_s(time)) for sha, time, parent, *_ in words)
 
 
 def without_transcripts(text: str, bytes_max: int) -> str:
@@ -232,17 +268,24 @@ def _commits(output: IO[bytes], repository: RepositoryName) -> Iterator[Row]:
             "committer_email": names[3],
             "authored_at": landed_at(authored),
             "committed_at": landed_at(committed),
-            "message": next(told).decode("utf-8", "replace"),
+            "message": next(told)[:MESSAGE_BYTES_MAX].decode("utf-8", "replace"),
         }
 
 
 def fields(output: IO[bytes]) -> Iterator[bytes]:
-    """NUL-terminated fields. git prints a message only up to its first NUL, so no field can be forged."""
-    rest = b""
+    """NUL-terminated fields, each up to :data:`FIELD_BYTES_MAX` bytes. git prints a message only up to its first NUL,
+    so no field can be forged."""
+    parts: list[bytes] = []
+    size = 0
     while chunk := output.read(1 << 20):
-        *whole, rest = (rest + chunk).split(b"\0")
-        yield from whole
-    if rest.strip():
+        first, *rest = chunk.split(b"\0")
+        if size < FIELD_BYTES_MAX:
+            parts.append(first)
+            size += len(first)
+        for following in rest:
+            yield b"".join(parts)[:FIELD_BYTES_MAX]
+            parts, size = [following], len(following)
+    if b"".join(parts).strip():
         raise SourceUnavailable("git log ended in the middle of a commit", reason="failed")
 
 

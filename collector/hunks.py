@@ -7,23 +7,26 @@ front of each diff, whose order the diffs repeat. Lines are kept as hashes and w
 
 import re
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import islice
 from typing import IO, Any
 
 import pyarrow as pa
 
+from collector import generated_files
 from collector.git import Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
-from schemas.records import CommitSha, RepositoryName
+from schemas.records import CommitSha, Hunk, PathChange, RepositoryName
 
 TOKENS_PER_HUNK_MAX = 64
 LITERALS_PER_HUNK_MAX = 32
 TOKEN_LINES_PER_HUNK_MAX = 400
 TOKEN_BYTES_PER_HUNK_MAX = 32_768
 RENAME_LIMIT = 1_000
+NAMES_MAX = 1_000_000
+DIGESTS_PER_CHANGE_MAX = 5_000_000
+"""Lines of one change beyond it cannot be told from one another: they never count as moved."""
 
 _OPTIONS = (
     "--reverse",
@@ -79,32 +82,6 @@ _GITLINK = b"160000"
 _ABSENT = b"000000"
 
 
-@dataclass(slots=True)
-class Hunk:
-    """One replaced stretch of lines, numbered as in a -U0 diff."""
-
-    old_start: int
-    old_count: int
-    new_start: int
-    new_count: int
-    heading: str | None
-    removed_digests: list[int]
-    added_digests: list[int]
-    tokens: list[str]
-
-
-@dataclass(slots=True)
-class PathChange:
-    """One path of one change; ``sections`` is how many diffs git prints for it."""
-
-    path: str
-    old_path: str | None
-    status: str
-    is_binary: bool
-    sections: int
-    hunks: list[Hunk] = field(default_factory=list)
-
-
 def read(
     git: Git, revisions: Sequence[str], *, timeout_s: float
 ) -> Generator[tuple[CommitSha, list[PathChange]], None, None]:
@@ -134,51 +111,91 @@ def read(
         yield held
 
 
+def names(git: Git, sha: CommitSha, *, timeout_s: float) -> list[PathChange]:
+    """The paths of one mainline commit whose diff cannot be read, as if their contents were binary.
+
+    Needs trees only: what is missing from a mirror is mostly a blob.
+    """
+    with git.stream(
+        *("log", "-1", "--first-parent", "--diff-merges=first-parent", "--root", "--raw", "--no-renames"),
+        *("--no-abbrev", "--no-color", "--no-relative", "--no-show-signature", "--no-notes", "--format="),
+        *(sha, "--"),
+        timeout_s=timeout_s,
+    ) as output:
+        found = []
+        for line in output:
+            if line.startswith(b":"):
+                found.append(_raw(line)[0])
+                if len(found) > NAMES_MAX:
+                    raise SourceUnavailable(
+                        f"change {sha} touches more than {NAMES_MAX} paths", reason="too_large"
+                    )
+    for change in found:
+        change.is_binary = True
+    return found
+
+
 def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
     readline = output.readline
     sha: CommitSha | None = None
     paths: list[PathChange] = []
-    expected: Iterator[PathChange] = iter(())
+    retyped: list[PathChange] = []
+    expected: Iterator[PathChange] | None = None
     current: PathChange | None = None
+    left = DIGESTS_PER_CHANGE_MAX
     while line := readline():
         first = line[:1]
         if first == b"@" and current is not None:
-            current.hunks.append(_hunk(line, output))
+            hunk = _hunk(line, output, current, left)
+            left -= hunk.old_count + hunk.new_count
+            current.hunks.append(hunk)
         elif first == b":":
-            paths.append(_raw(line))
-            expected = iter([path for path in paths for _ in range(path.sections)])
+            change, is_retyped = _raw(line)
+            paths.append(change)
+            if is_retyped:
+                retyped.append(change)
         elif line.startswith(b"commit "):
             if sha is not None:
-                yield sha, _settled(paths)
-            sha, paths, expected, current = CommitSha(line[7:].strip().decode("ascii")), [], iter(()), None
+                yield sha, _settled(paths, retyped)
+            sha, paths, retyped = CommitSha(line[7:].strip().decode("ascii")), [], []
+            expected, current, left = None, None, DIGESTS_PER_CHANGE_MAX
         elif line.startswith(b"diff --git "):
+            if expected is None:
+                expected = _expected(paths, retyped)
             current = next(expected, None)
             if current is None:
                 raise _unexpected(sha, line)
         elif line.startswith(b"Binary files ") and current is not None:
             current.is_binary = True
     if sha is not None:
-        yield sha, _settled(paths)
+        yield sha, _settled(paths, retyped)
 
 
-def _raw(line: bytes) -> PathChange:
-    """``:100644 100644 OLD NEW R087<TAB>old<TAB>new``"""
+def _expected(paths: list[PathChange], retyped: list[PathChange]) -> Iterator[PathChange]:
+    """The path of each diff to come. A change of type (file to symbolic link or submodule) is printed as two."""
+    twice = {id(change) for change in retyped}
+    for change in paths:
+        yield change
+        if id(change) in twice:
+            yield change
+
+
+def _raw(line: bytes) -> tuple[PathChange, bool]:
+    """``:100644 100644 OLD NEW R087<TAB>old<TAB>new``, and whether the path changed its type."""
     head, *names = line.rstrip(b"\n").split(b"\t")
     old_mode, new_mode, _, _, status = head[1:].split(b" ")
     letter = status[:1].decode("ascii")
-    # A change of type (file to symbolic link or submodule) is printed as a deletion and a creation.
-    sections = 2 if letter == "T" else 1
-    return PathChange(
+    change = PathChange(
         path=unquoted(names[-1]),
         old_path=unquoted(names[0]) if letter == "R" else None,
         status="M" if letter == "T" else letter,
         # A submodule has a commit, not lines.
         is_binary=_GITLINK in (old_mode, new_mode) and {old_mode, new_mode} <= {_GITLINK, _ABSENT},
-        sections=sections,
     )
+    return change, letter == "T"
 
 
-def _hunk(line: bytes, output: IO[bytes]) -> Hunk:
+def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int) -> Hunk:
     match = _HUNK.match(line)
     if match is None:
         raise _unexpected(None, line)
@@ -193,15 +210,17 @@ def _hunk(line: bytes, output: IO[bytes]) -> Hunk:
     removed, added = lines[:old_count], lines[old_count:]
     if len(added) != new_count or (removed and removed[-1][:1] != b"-") or (added and added[-1][:1] != b"+"):
         raise _unexpected(None, line)
+    if new_start <= generated_files.HEADER_LINES and generated_files.is_stated(change.path, new_start, added):
+        change.is_generated = True
     heading = match.group(5).strip().decode("utf-8", "replace")
     return Hunk(
         old_start,
         old_count,
         new_start,
         new_count,
+        [_digest(content) for content in removed] if digests_left > 0 else [0] * old_count,
+        [_digest(content) for content in added] if digests_left > 0 else [0] * new_count,
         heading or None,
-        [_digest(content) for content in removed],
-        [_digest(content) for content in added],
         _tokens(lines),
     )
 
@@ -228,12 +247,13 @@ def _tokens(lines: list[bytes]) -> list[str]:
     return sorted(islice(chosen, TOKENS_PER_HUNK_MAX))
 
 
-def _settled(paths: list[PathChange]) -> list[PathChange]:
+def _settled(paths: list[PathChange], retyped: list[PathChange]) -> list[PathChange]:
     """Binary paths without hunks; the two diffs of a change of type as one replacement of the whole file."""
     for path in paths:
         if path.is_binary:
             path.hunks = []
-        elif path.sections == 2 and len(path.hunks) == 2:
+    for path in retyped:
+        if len(path.hunks) == 2:
             gone, born = path.hunks
             path.hunks = [
                 Hunk(
@@ -241,7 +261,6 @@ def _settled(paths: list[PathChange]) -> list[PathChange]:
                     old_count=gone.old_count,
                     new_start=born.new_start,
                     new_count=born.new_count,
-                    heading=None,
                     removed_digests=gone.removed_digests,
                     added_digests=born.added_digests,
                     tokens=sorted({*gone.tokens, *born.tokens})[:TOKENS_PER_HUNK_MAX],
@@ -277,6 +296,7 @@ class Batch:
                 change.old_path,
                 change.status,
                 change.is_binary,
+                change.is_generated,
                 sum(hunk.new_count for hunk in change.hunks),
                 sum(hunk.old_count for hunk in change.hunks),
             )

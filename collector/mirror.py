@@ -4,14 +4,17 @@ It carries heads, tags and ``refs/notes/ai`` of the source, and refs of ours und
 keeps a deployed revision, ``heads/SHA`` a mainline head that a force push took away, so that gc spares both.
 """
 
+import base64
 import contextlib
 import re
+import shutil
 import time
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from collector.git import HEX, Git, clean
+from collector.git import BIG_FILE, HEX, Git, Secret, clean
 from schemas.errors import MalformedInput, SourceUnavailable
 from schemas.records import CommitSha, RepositoryName
 from schemas.settings import Settings
@@ -20,6 +23,7 @@ NOTES_REF = "refs/notes/ai"
 REMOTE_PROTOCOLS = "https:ssh"
 LOCAL_PROTOCOLS = "file"
 PROBE_TIMEOUT_S = 60.0
+SHA256_DIGITS = 64
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*){1,5}")
 _URL = re.compile(r"(?:https|ssh)://[^\s-][^\s]*|[A-Za-z0-9_.]+@[A-Za-z0-9.-]+:[^\s:-][^\s]*")
@@ -122,7 +126,9 @@ def directory(settings: Settings, repository: RepositoryName) -> Path:
 def opened(settings: Settings, repository: RepositoryName) -> Git | None:
     """git on the mirror of ``repository``; None when it was never fetched."""
     where = directory(settings, repository)
-    return Git(where, where.with_suffix(".gitconfig")) if (where / "HEAD").exists() else None
+    if not (where / "HEAD").exists():
+        return None
+    return Git(where, where.with_suffix(".gitconfig"), settings.git_memory_bytes_max)
 
 
 def probe(settings: Settings, repository: RepositoryName, source: str) -> None:
@@ -149,14 +155,14 @@ def fetch(
     git = _prepared(settings, repository, source)
     refs, heads_of = _advertised(git, repository, source)
     assert git.directory is not None
-    if not (git.directory / "HEAD").exists():
-        git.run("init", "--quiet", "--bare", "--template=", str(git.directory), timeout_s=PROBE_TIMEOUT_S)
+    _made(git, repository, refs)
     _remove_stale_locks(git.directory, older_than_s=settings.git_timeout_s)
     replaced = git.commit(f"refs/heads/{previous_branch}") if previous_branch else None
 
     wanted = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
     if NOTES_REF in refs:
         wanted.append(f"+{NOTES_REF}:{NOTES_REF}")
+    url, secret = _without_secret(source)
     with _explained(repository, source):
         git.run(
             *("-c", "fetch.fsckObjects=true"),
@@ -170,10 +176,11 @@ def fetch(
             "--no-auto-maintenance",
             "--no-recurse-submodules",
             "--end-of-options",
-            source,
+            url,
             *wanted,
             timeout_s=settings.git_timeout_s,
             protocols=_protocols(source),
+            secret=secret,
         )
     branch = _default_branch(refs, heads_of, is_local=_is_local(source), previous=previous_branch)
     head = None
@@ -214,13 +221,50 @@ def _prepared(settings: Settings, repository: RepositoryName, source: str) -> Gi
     lines = [
         "[core]",
         f"\tattributesFile = {quoted(attributes)}",
+        # Of the command line the git that serves a local source sees nothing; of this file it does.
+        f"\tbigFileThreshold = {BIG_FILE}",
         "[safe]",
         *(f"\tdirectory = {quoted(path)}" for path in safe),
     ]
     _written(attributes, _ATTRIBUTES)
     config = where.with_suffix(".gitconfig")
     _written(config, "\n".join(lines) + "\n")
-    return Git(where, config)
+    return Git(where, config, settings.git_memory_bytes_max)
+
+
+def _made(git: Git, repository: RepositoryName, refs: dict[str, str]) -> None:
+    """Make the mirror when there is none, with the object ids of the source: SHA-1 or SHA-256."""
+    where = git.directory
+    assert where is not None
+    digits = max(map(len, refs.values()), default=0)
+    wanted = "sha256" if digits == SHA256_DIGITS else "sha1"
+    if (where / "HEAD").exists():
+        answer = git.run("rev-parse", "--show-object-format", timeout_s=PROBE_TIMEOUT_S)
+        if not digits or answer.decode().strip() == wanted:
+            return
+        if git.run("for-each-ref", "--count=1", timeout_s=PROBE_TIMEOUT_S):
+            raise SourceUnavailable(
+                f"cannot fetch {repository}: its source has {wanted.upper()} ids now and had others before",
+                hint=f"forget what was: aftermerge repo remove {repository}, then add it again",
+                repository=repository,
+                reason="failed",
+            )
+        shutil.rmtree(where)
+    git.run(
+        *("init", "--quiet", "--bare", "--template=", f"--object-format={wanted}", str(where)),
+        timeout_s=PROBE_TIMEOUT_S,
+    )
+
+
+def _without_secret(source: str) -> tuple[str, Secret | None]:
+    """``https://USER:PASSWORD@HOST/...`` without the credential, and it as a header for that host."""
+    scheme, _, rest = source.partition("://")
+    authority, _, path = rest.partition("/")
+    credential, at, host = authority.rpartition("@")
+    if scheme != "https" or not at:
+        return source, None
+    encoded = base64.b64encode(urllib.parse.unquote_to_bytes(credential)).decode("ascii")
+    return f"https://{host}/{path}", Secret(f"https://{host}/", f"Authorization: Basic {encoded}")
 
 
 def _written(path: Path, text: str) -> None:
@@ -243,11 +287,13 @@ def _protocols(source: str) -> str:
 def _advertised(git: Git, repository: RepositoryName, source: str) -> tuple[dict[str, str], dict[str, str]]:
     """The refs of the source: name -> object id, and symbolic name -> ref."""
     patterns = ("HEAD", "refs/heads/*", NOTES_REF)
+    url, secret = _without_secret(source)
     with _explained(repository, source):
         answer = Git(None, git.config).run(
-            *("ls-remote", "--quiet", "--symref", "--end-of-options", source, *patterns),
+            *("ls-remote", "--quiet", "--symref", "--end-of-options", url, *patterns),
             timeout_s=PROBE_TIMEOUT_S,
             protocols=_protocols(source),
+            secret=secret,
         )
     refs: dict[str, str] = {}
     symbolic: dict[str, str] = {}
@@ -332,14 +378,22 @@ def _hint(said: str, source: str) -> str:
     lowered = said.lower()
     if "shallow" in lowered:
         return "the source is a shallow clone: run `git fetch --unshallow` there, or give its upstream"
+    if "promisor" in lowered or "lazy fetching" in lowered or "partial clone" in lowered:
+        return (
+            "the source is a partial clone: run `git fetch --refetch --no-filter` there, or give its upstream"
+        )
     if "does not appear to be a git repository" in lowered or "not a git repository" in lowered:
         return "give the folder that holds .git, or a bare repository"
+    if any(
+        word in lowered for word in ("fsck", "index-pack", "pack-objects", "bad object", "missing", "corrupt")
+    ):
+        return "the source lacks an object or holds a broken one: run `git fsck` there, or give its upstream"
+    if "out of memory" in lowered:
+        return "raise git_memory_bytes_max"
     if _is_local(source):
         return "check that the folder exists and that this user may read it"
     if "could not resolve host" in lowered:
         return "check the host name and the network"
     if "authentication" in lowered or "terminal prompts" in lowered or "permission denied" in lowered:
         return "give a credential: an ssh agent, ~/.netrc, or user:token in the URL"
-    if "fsck" in lowered or "index-pack" in lowered:
-        return "the source holds a broken object: run `git fsck` there"
     return "check the URL; the next sync tries again"

@@ -7,16 +7,16 @@ beginning of it, and the next sync goes on from there.
 import contextlib
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
 
-from collector import history, hunks, mirror, revisions, side_commits
-from collector.git import Git
+from collector import history, hunks, ignored_revisions, mirror, revisions, side_commits
+from collector.git import Git, clean
 from schemas import tables
 from schemas.errors import MalformedInput, SourceUnavailable
-from schemas.records import CommitSha, RepositoryName
+from schemas.records import CommitSha, PathChange, Progress, RepositoryName
 from schemas.settings import Settings
 from schemas.store import Row, Store
 
@@ -26,8 +26,10 @@ CHUNK_WEIGHT = 60_000
 TAKEN_BACK = "none"
 """What takes a policy back; leaving it out keeps what was stated before."""
 
-Progress = Callable[[str, int, int], None]
-"""Told (step, done, total); total is 0 where it is not known."""
+TOLD_EVERY = 50
+"""Changes between two words on how far a sync is."""
+UNREAD_MAX = 100
+"""Changes without lines that one sync puts up with; a source that lacks more is no source."""
 
 _MIRRORED = (
     tables.COMMITS,
@@ -36,6 +38,7 @@ _MIRRORED = (
     tables.CHANGE_PATHS,
     tables.HUNKS,
     tables.SIDE_COMMIT_PATHS,
+    tables.IGNORED_REVISIONS,
     tables.GIT_REVISIONS,
     tables.GIT_TREES,
     tables.GIT_BLAMES,
@@ -47,7 +50,8 @@ _locks_guard = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What one sync brought. ``changes_dropped`` counts changes that a force push took off the mainline."""
+    """What one sync brought. ``changes_dropped`` counts changes that a force push took off the mainline,
+    ``changes_unread`` names those of which git could read the paths but not the lines."""
 
     repository: RepositoryName
     default_branch: str | None
@@ -56,6 +60,7 @@ class SyncReport:
     notes_added: int
     changes_added: int
     changes_dropped: int
+    changes_unread: tuple[CommitSha, ...]
     revisions_resolved: int
     duration_s: float
 
@@ -121,8 +126,8 @@ def add(
 
 
 def listed(store: Store) -> list[Row]:
-    """Every repository, by name, with its numbers of stored commits and mainline changes."""
-    return store.rows(
+    """Every repository, by name, with its numbers of stored commits and mainline changes; no credential is told."""
+    found = store.rows(
         """
         SELECT r.*,
                (SELECT count(*) FROM commits AS c WHERE c.repository = r.repository) AS commit_count,
@@ -131,6 +136,7 @@ def listed(store: Store) -> list[Row]:
         ORDER BY r.repository
         """
     )
+    return [{**row, "source": clean(row["source"])} for row in found]
 
 
 def remove(store: Store, settings: Settings, repository: str) -> None:
@@ -181,10 +187,12 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
             timeout_s=settings.git_timeout_s,
         )
         added, dropped = 0, 0
+        unread: tuple[CommitSha, ...] = ()
         if fetched.head_sha is not None and fetched.head_sha != row["head_sha"]:
-            added, dropped = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
+            added, dropped, unread = _sync_mainline(git, store, settings, name, fetched.head_sha, tell)
         tell("side commits", 0, 0)
         side_commits.append(git, store, name, timeout_s=settings.git_timeout_s)
+        ignored_revisions.append(git, store, name, timeout_s=settings.git_timeout_s)
         with store.write_lock:
             store.execute(
                 "UPDATE repositories SET default_branch = $branch, head_sha = $head, notes_sha = $notes, "
@@ -205,6 +213,7 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
         notes_added=notes_added,
         changes_added=added,
         changes_dropped=dropped,
+        changes_unread=unread,
         revisions_resolved=resolved,
         duration_s=monotonic() - started,
     )
@@ -212,22 +221,27 @@ def sync(store: Store, settings: Settings, repository: str, progress: Progress |
 
 def _sync_mainline(
     git: Git, store: Store, settings: Settings, name: RepositoryName, head: CommitSha, tell: Progress
-) -> tuple[int, int]:
-    """Store the mainline up to ``head``; returns how many changes were added and dropped."""
-    changes, kept = history.mainline(git, store, name, head, timeout_s=settings.git_timeout_s)
+) -> tuple[int, int, tuple[CommitSha, ...]]:
+    """Store the mainline up to ``head``; returns how many changes were added and dropped, and which were unread."""
+    since = settings.history_from
+    changes, kept = history.mainline(
+        git,
+        store,
+        name,
+        head,
+        since_unix_s=int(datetime(since.year, since.month, since.day, tzinfo=UTC).timestamp())
+        if since
+        else 0,
+        timeout_s=settings.git_timeout_s,
+    )
     dropped = _drop_after(store, name, kept)
     if not changes:
-        return 0, dropped
-    last = store.value(
-        "SELECT sha FROM mainline WHERE repository = $repository AND position = $position",
-        repository=name,
-        position=kept - 1,
-    )
-    since = (f"^{last}",) if last else ()
+        return 0, dropped, ()
     batch = hunks.Batch(name)
+    unread: list[CommitSha] = []
     done = stored = 0
     # Closed here, not by the garbage collector, so that git ends when a later step fails.
-    with contextlib.closing(hunks.read(git, (head, *since), timeout_s=settings.git_timeout_s)) as diffs:
+    with contextlib.closing(_diffs(git, changes, head, unread, timeout_s=settings.git_timeout_s)) as diffs:
         try:
             for change, (sha, paths) in zip(changes, diffs, strict=True):
                 assert change.sha == sha
@@ -236,12 +250,46 @@ def _sync_mainline(
                 if batch.weight >= CHUNK_WEIGHT:
                     _store_chunk(store, name, changes[stored:done], batch)
                     stored = done
+                if done % TOLD_EVERY == 0 or done == len(changes):
                     tell("changes", done, len(changes))
         finally:
-            # Whatever was read whole is true, also when git then failed on a missing object.
+            # Whatever was read whole is true, also when git then failed for good.
             _store_chunk(store, name, changes[stored:done], batch)
-    tell("changes", done, len(changes))
-    return len(changes), dropped
+    return len(changes), dropped, tuple(unread)
+
+
+def _diffs(
+    git: Git,
+    changes: list[history.MainlineChange],
+    head: CommitSha,
+    unread: list[CommitSha],
+    *,
+    timeout_s: float,
+) -> Generator[tuple[CommitSha, list[PathChange]], None, None]:
+    """The diff of each of ``changes``; one that git cannot read (a blob is missing) without its lines, in ``unread``."""
+    done, last = 0, changes[0].parent
+    while done < len(changes):
+        since = (f"^{last}",) if last else ()
+        try:
+            with contextlib.closing(hunks.read(git, (head, *since), timeout_s=timeout_s)) as diffs:
+                for sha, paths in diffs:
+                    done += 1
+                    yield sha, paths
+        except SourceUnavailable as error:
+            if error.facts.get("reason") != "failed" or len(unread) >= UNREAD_MAX:
+                raise
+            last = failed = changes[done].sha
+            try:
+                paths = hunks.names(git, failed, timeout_s=timeout_s)
+            except SourceUnavailable:
+                raise SourceUnavailable(
+                    f"change {failed} cannot be read: {error}", hint=error.hint, reason="failed", sha=failed
+                ) from error
+            unread.append(failed)
+            done += 1
+            yield failed, paths
+        else:
+            return
 
 
 def _store_chunk(
@@ -264,7 +312,7 @@ def _drop_after(store: Store, name: RepositoryName, kept: int) -> int:
     if gone:
         shas = [row["sha"] for row in gone]
         with store.transaction():
-            for table in (tables.CHANGE_PATHS, tables.HUNKS, tables.MAINLINE):
+            for table in (tables.CHANGE_PATHS, tables.HUNKS, tables.IGNORED_REVISIONS, tables.MAINLINE):
                 store.execute(
                     f"DELETE FROM {table.name} WHERE repository = $repository "  # noqa: S608 - a name of ours
                     "AND sha IN (SELECT unnest($shas))",

@@ -43,18 +43,27 @@ def landings(parents: Mapping[str, Sequence[str]], mainline: Iterable[str]) -> d
 
     Args:
         parents: Full sha -> full shas of the parents.
-        mainline: Full shas of the mainline, oldest first.
+        mainline: Full shas of the mainline, oldest first; it may begin after the beginning of the history.
 
     Returns:
-        sha -> mainline sha. A commit that no mainline commit reaches (an open branch) is left out.
+        sha -> mainline sha. A commit that no mainline commit reaches (an open branch) is left out, and so is one that
+        landed before the mainline begins.
     """
+    listed = list(mainline)
     landed: dict[str, str] = {}
-    for head in mainline:
+    older = list(parents.get(listed[0], ())[:1]) if listed else []
+    before: set[str] = set()
+    while older:
+        sha = older.pop()
+        if sha not in before:
+            before.add(sha)
+            older += parents.get(sha, ())
+    for head in listed:
         # The first parent of a mainline commit is on the mainline, so it landed already: each commit is met once.
         waiting = [head]
         while waiting:
             sha = waiting.pop()
-            if sha not in landed:
+            if sha not in landed and sha not in before:
                 landed[sha] = head
                 waiting += parents.get(sha, ())
     return landed
@@ -89,6 +98,7 @@ def build(
         commits=commits,
         mainline=aware_rows(mainline.sort_by("position")),
         touched=_grouped(change_paths.to_pylist()),
+        generated=generated(change_paths),
         requests=change_requests,
     )
     lines = MemberLines(hunks, side_paths)
@@ -124,12 +134,14 @@ class _History:
         commits: Sequence[Row],
         mainline: Sequence[Row],
         touched: Mapping[str, Sequence[Row]],
+        generated: frozenset[str],
         requests: Sequence[Row],
     ) -> None:
         landed = landings({row["sha"]: row["parents"] for row in commits}, (row["sha"] for row in mainline))
         self._commits = {row["sha"]: row for row in commits}
         self._mainline = mainline
         self._touched = touched
+        self._generated = generated
         self._requests = {row["number"]: row for row in requests}
         self._request_of = {row["merge_commit_sha"]: row for row in requests if row["merge_commit_sha"]}
         self._landed = landed
@@ -165,7 +177,9 @@ class _History:
 
         touched = self._touched.get(sha, ())
         names = [row["path"] for row in touched]
-        counted = [row for row in touched if paths.is_counted(row["path"])]
+        counted = [
+            row for row in touched if paths.is_counted(row["path"]) and row["path"] not in self._generated
+        ]
         added = sum(row["lines_added"] for row in counted)
         deleted = sum(row["lines_deleted"] for row in counted)
         titles = self._titles(commit["message"], members if is_merge else (), request)
@@ -267,6 +281,11 @@ class _History:
     def _age(self, sha: str) -> tuple[Any, str]:
         commit = self._commits.get(sha)
         return (commit["committed_at"].timestamp() if commit else 0.0, sha)
+
+
+def generated(change_paths: pa.Table) -> frozenset[str]:
+    """Paths that once said of themselves that a tool writes them: what a tool writes is edited below its header."""
+    return frozenset(change_paths.filter(change_paths["is_generated"])["path"].to_pylist())
 
 
 def size_band(lines: int) -> str:

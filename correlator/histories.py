@@ -10,7 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from correlator import changes, ownership, provenance
+from correlator import changes, provenance, rework
+from correlator.ownership import Lines
 from schemas.records import AttestedLines, Commit, CommitSha, ProvenanceVerdict, RepositoryName
 from schemas.vocabulary import Origin
 
@@ -32,6 +33,7 @@ class GitFacts:
     change_paths: pa.Table
     hunks: pa.Table
     change_requests: Sequence[Row]
+    lines: Lines
     side_paths: Sequence[Row] = ()
     traced: Mapping[str, tuple[AttestedLines, ...]] = field(default_factory=dict)
     overrides: Mapping[str, Row] = field(default_factory=dict)
@@ -39,13 +41,15 @@ class GitFacts:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Rows of the repository's inference tables, and what other steps ask of it."""
+    """Rows of the repository's inference tables, and what other steps ask of it. ``rework``: without ``observed_days``,
+    in the order of ``changes``."""
 
     repository: str
     provenance: Sequence[dict[str, Any]]
     changes: Sequence[dict[str, Any]]
-    death_edges: pa.Table
-    lines_written: pa.Table
+    rework: Sequence[dict[str, Any]]
+    lines: Lines
+    generated: frozenset[str]
     authors: Mapping[str, str]
     paths_of: Mapping[str, Sequence[str]]
 
@@ -69,7 +73,6 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         if key not in known:
             known[key] = provenance.detect(_commit(name, row, note, traced), policy)
         verdicts[row["sha"]] = _stated(known[key], facts.overrides.get(row["sha"]))
-    owned = ownership.advance(facts.mainline, facts.change_paths, facts.hunks)
     landed = changes.build(
         commits=facts.commits,
         mainline=facts.mainline,
@@ -79,6 +82,8 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         change_requests=facts.change_requests,
         verdicts=verdicts,
     )
+    authors = {row["sha"]: row["author_email"].lower() for row in facts.commits}
+    generated = changes.generated(facts.change_paths)
     paths_of: dict[str, list[str]] = {}
     for sha, path in zip(
         facts.change_paths["sha"].to_pylist(), facts.change_paths["path"].to_pylist(), strict=True
@@ -88,9 +93,10 @@ def infer(facts: GitFacts, known: Verdicts) -> History:
         repository=name,
         provenance=[_provenance_row(name, sha, verdicts[sha]) for sha in sorted(verdicts)],
         changes=landed,
-        death_edges=owned.death_edges,
-        lines_written=owned.lines_written,
-        authors={row["sha"]: row["author_email"].lower() for row in facts.commits},
+        rework=[rework.row(f) for f in rework.fates(landed, facts.lines, authors, generated=generated)],
+        lines=facts.lines,
+        generated=generated,
+        authors=authors,
         paths_of={sha: sorted(paths) for sha, paths in paths_of.items()},
     )
 

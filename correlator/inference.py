@@ -110,8 +110,12 @@ class Inference:
         return {
             tables.COMMIT_PROVENANCE: (row for h in histories for row in h.provenance),
             tables.CHANGES: (row for h in histories for row in h.changes),
-            tables.DEATH_EDGES: pa.concat_tables([h.death_edges for h in histories]) if histories else (),
-            tables.LINES_WRITTEN: pa.concat_tables([h.lines_written for h in histories]) if histories else (),
+            tables.DEATH_EDGES: pa.concat_tables([h.lines.death_edges for h in histories])
+            if histories
+            else (),
+            tables.LINES_WRITTEN: pa.concat_tables([h.lines.lines_written for h in histories])
+            if histories
+            else (),
             tables.CHANGE_REWORK: self._rework(),
             tables.SERVICE_REPOSITORIES: self._placed,
             tables.RUNNING_REVISIONS: self._running,
@@ -152,11 +156,11 @@ class Inference:
         return {c["sha"]: c for h in self._facts.histories for c in h.changes}
 
     def _rework(self) -> Iterable[dict[str, Any]]:
-        synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories if r["synced_at"]}
+        synced_at = {r["repository"]: r["synced_at"] for r in self._facts.repositories}
         for h in self._facts.histories:
-            yield from rework.measure(
-                h.changes, h.death_edges, h.lines_written, h.authors, self._facts.as_of, synced_at=synced_at
-            )
+            for change, row in zip(h.changes, h.rework, strict=True):
+                days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
+                yield {**row, "observed_days": days}
 
     def _resolve(self, repository: str, text: str) -> CommitSha | None:
         """The port's answer, asked once per revision: every span carries one of the same few."""

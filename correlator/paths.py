@@ -1,7 +1,8 @@
-"""What a path of a repository is for, told from its name alone: the rules of the usual language statistics, shortened.
+"""What a path of a repository is for, told from its name alone: the rules of github-linguist (``vendor.yml``,
+``generated.rb``, ``documentation.yml``), without those that name single libraries or hide code of one's own (``cache/``).
 
-Knows names, not contents; a generated file with an ordinary name counts as code. The rules are tried in the order
-lock, vendored, generated, documentation, test, configuration, code: a lock file in a vendored folder is a lock file.
+Knows names, not contents: what a file says of itself is read in ``collector/generated_files.py``. The rules are tried in
+the order lock, vendored, generated, documentation, test, configuration, code: a lock file in a vendored folder is a lock file.
 """
 
 import re
@@ -31,7 +32,8 @@ _LOCKS = _words(
     """bun.lock bun.lockb cargo.lock composer.lock conda-lock.yml deno.lock flake.lock gemfile.lock go.sum
     gradle.lockfile mix.lock npm-shrinkwrap.json package-lock.json package.resolved packages.lock.json pdm.lock
     pipfile.lock pixi.lock pnpm-lock.yaml podfile.lock poetry.lock pubspec.lock pylock.toml requirements.lock
-    uv.lock yarn.lock .terraform.lock.hcl chart.lock module.bazel.lock"""
+    uv.lock yarn.lock .terraform.lock.hcl chart.lock module.bazel.lock esy.lock glide.lock gopkg.lock cartfile.resolved
+    cargo.toml.orig .pnp.cjs .pnp.js .pnp.loader.mjs"""
 )
 
 _MANIFESTS = _words(
@@ -44,8 +46,17 @@ _REQUIREMENTS = re.compile(
 )
 
 _VENDORED_FOLDERS = _words(
-    "vendor vendors vendored node_modules third_party thirdparty third-party bower_components godeps "
-    "_vendor .yarn jspm_packages site-packages"
+    "vendor vendors vendored node_modules third_party thirdparty third-party 3rd_party 3rdparty 3rd-party extern external "
+    "bower_components godeps _vendor .yarn jspm_packages site-packages dist carthage waflib"
+)
+# Copied into a repository by a tool that makes it build.
+_VENDORED_NAMES = re.compile(
+    r"""
+      gradlew(?:\.bat)? | mvnw(?:\.cmd)? | gradle-wrapper\.(?:jar|properties) | maven-wrapper\.(?:jar|properties)
+    | configure | config\.(?:guess|sub) | aclocal\.m4 | libtool\.m4 | lt(?:options|sugar|version|~obsolete)\.m4
+    | (?:jquery|bootstrap|modernizr|d3|html5shiv|prototype)(?:[.-](?:\d[\w.]*|custom|min|slim|ui|bundle))*\.(?:js|css|less|scss)
+    """,
+    re.VERBOSE,
 )
 
 _GENERATED = re.compile(
@@ -55,9 +66,10 @@ _GENERATED = re.compile(
     | .*\.(?:js|css|mjs)\.map             # source maps
     | .*_pb2(?:_grpc)?\.pyi?              # protobuf, Python
     | .*\.pb\.(?:go|cc|h|swift|dart|gw\.go)  # protobuf, other languages
+    | .*\.pbobjc\.[hm] | .*_(?:grpc_)?pb\.(?:js|d\.ts|rb|php)
     | .*_grpc\.pb\.go
     | .*\.(?:g|freezed)\.dart
-    | .*\.designer\.cs | .*\.g\.(?:i\.)?cs
+    | .*\.designer\.(?:cs|vb) | .*\.g\.(?:i\.)?cs | .*\.feature\.cs | .*_tlb\.pas
     | .*[-._]generated?\.[a-z]+           # x.generated.ts, x_generated.go
     | zz_generated.*                      # Kubernetes
     | (?:generated|mock)_[^/]*\.go | .*_mock\.go | .*_string\.go
@@ -66,7 +78,9 @@ _GENERATED = re.compile(
     """,
     re.VERBOSE,
 )
-_GENERATED_FOLDERS = _words("generated __generated__ gen __snapshots__ __pycache__ cassettes")
+_GENERATED_FOLDERS = _words(
+    "generated __generated__ gen __snapshots__ __pycache__ cassettes __cassettes__ htmlcov .sqlx"
+)
 
 _DOCS_EXTENSIONS = _words(".md .mdx .markdown .rst .adoc .asciidoc .textile .org .pod .tex .man")
 _DOCS_NAMES = re.compile(
@@ -121,7 +135,7 @@ def kind_of(path: str) -> PathKind:
     extension = splitext(lowered)[1] or (lowered if lowered.startswith(".") else "")
     if lowered in _LOCKS:
         return PathKind.LOCK
-    if folders & _VENDORED_FOLDERS:
+    if folders & _VENDORED_FOLDERS or _VENDORED_NAMES.fullmatch(lowered):
         return PathKind.VENDORED
     if folders & _GENERATED_FOLDERS or _GENERATED.fullmatch(lowered):
         return PathKind.GENERATED
@@ -147,6 +161,11 @@ def is_counted(path: str) -> bool:
     """Whether the lines of ``path`` count: production and test code, not what tools write or others wrote."""
     kind = kind_of(path)
     return kind is PathKind.CODE or (kind is PathKind.TEST and splitext(path.lower())[1] in _CODE_EXTENSIONS)
+
+
+def is_test(path: str) -> bool:
+    """Whether ``path`` tests what runs, or helps a test."""
+    return kind_of(path) is PathKind.TEST
 
 
 def is_production_code(path: str) -> bool:

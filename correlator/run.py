@@ -1,6 +1,7 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-With ``root_causes.py``, which keeps up with the failing spans, the only file of this room that touches the store.
+With ``root_causes.py`` and ``line_owners.py``, which keep up with failing spans and with lines, the only files of
+this room that touch the store.
 ``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
 ``fork`` answers for the past and leaves the present as it is.
 """
@@ -17,7 +18,16 @@ from typing import Any
 import pyarrow as pa
 import zstandard
 
-from correlator import categories, fingerprint, histories, root_causes, tokens, weights
+from correlator import (
+    categories,
+    fingerprint,
+    histories,
+    line_owners,
+    ownership,
+    root_causes,
+    tokens,
+    weights,
+)
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
@@ -30,9 +40,9 @@ from schemas.tables import Schema, Table
 from schemas.vocabulary import Origin
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
-INFERENCES = tuple(
-    t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *root_causes.WORKING)
-)
+HISTORIES_HELD = 2
+WORKING = (*root_causes.WORKING, *line_owners.WORKING)
+INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *WORKING))
 _MARK_ROWS = 65_536
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -64,7 +74,7 @@ class Correlator:
         self._port = port
         self._settings = settings
         self._lock = threading.Lock()
-        self._histories: dict[str, tuple[str, histories.History]] = {}
+        self._histories: dict[str, dict[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
         self._written_tables: dict[str, _Written] = {}
 
@@ -84,7 +94,7 @@ class Correlator:
             as_of = last["as_of"] if last else now
             with self._store.transaction():
                 self._keep_former_verdicts()
-                for table in (*INFERENCES, *root_causes.WORKING):
+                for table in (*INFERENCES, *WORKING):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
@@ -95,6 +105,11 @@ class Correlator:
         """The source maps that had been uploaded by then."""
         known = self._store.rows(sql("correlator", "source_maps"), until=as_of)
         return OriginalFrames(known, _StoreReader(self._store, as_of).source_map)
+
+    def read_histories(self, *, as_of: datetime) -> list[histories.History]:
+        """What git alone tells of every repository as of ``as_of`` (UTC); writes no answer."""
+        with self._lock:
+            return self._read_histories(as_of)
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
@@ -120,7 +135,12 @@ class Correlator:
         with store.write_lock, store.transaction():
             if store is self._store:
                 self._keep_former_verdicts()
-            written = {t.name: _put(store, t, inferred[t.name], known.get(t.name)) for t in INFERENCES}
+            # Those are up to date by themselves; in an answer for the past they are not.
+            kept = line_owners.KEPT if store is self._store else ()
+            written = {
+                t.name: _put(store, t, inferred[t.name], known.get(t.name), is_kept=t in kept)
+                for t in INFERENCES
+            }
             digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
@@ -135,11 +155,14 @@ class Correlator:
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
         """What every repository's history says; kept in memory until something that it depends on changes."""
         store, found = self._store, []
-        for row in store.rows("SELECT * FROM repositories ORDER BY repository"):
+        rows = store.rows("SELECT * FROM repositories ORDER BY repository")
+        line_owners.forget_others(store, [row["repository"] for row in rows])
+        for row in rows:
             asked = {"repository": row["repository"], "until": as_of}
             key = str(store.value(sql("correlator", "history_key"), **asked))
-            known = self._histories.get(row["repository"])
-            if known is None or known[0] != key:
+            known = self._histories.setdefault(row["repository"], {})
+            if key not in known:
+                line_owners.follow(store, row["repository"])
                 facts = histories.GitFacts(
                     repository=row,
                     commits=store.rows(sql("correlator", "git_commits"), **asked),
@@ -148,6 +171,7 @@ class Correlator:
                     change_paths=store.arrow(sql("correlator", "git_change_paths"), **asked),
                     hunks=store.arrow(sql("correlator", "git_hunks"), **asked),
                     change_requests=store.rows(sql("correlator", "git_change_requests"), **asked),
+                    lines=line_owners.read(store, **asked),
                     side_paths=store.rows(sql("correlator", "git_side_paths"), **asked),
                     traced=_traced(store, **asked),
                     overrides={
@@ -155,9 +179,12 @@ class Correlator:
                         for row in store.rows(sql("correlator", "provenance_overrides"), **asked)
                     },
                 )
-                known = (key, histories.infer(facts, self._verdicts))
-                self._histories[row["repository"]] = known
-            found.append(known[1])
+                known[key] = histories.infer(facts, self._verdicts)
+                # The present and one past, so that a report of last week does not cost the next correlation.
+                while len(known) > HISTORIES_HELD:
+                    known.pop(next(iter(known)))
+            known[key] = known.pop(key)
+            found.append(known[key])
         return found
 
     def _read(self, working: Store, as_of: datetime) -> Facts:
@@ -257,20 +284,23 @@ def rules() -> str:
         "catalogue": catalogue().version,
         "categories": categories.VERSION,
         "fingerprint": fingerprint.VERSION,
+        "ownership": ownership.VERSION,
         "weights": weights.load().version,
         "words": tokens.version(),
     }
     return json.dumps(versions, sort_keys=True)
 
 
-def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None) -> _Written:
-    """Make ``rows`` the content of ``table``, unless it is; ``known`` is what this process wrote last."""
+def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None, *, is_kept: bool) -> _Written:
+    """Make ``rows`` the content of ``table``, unless it is: ``known`` is what this process wrote last, ``is_kept`` says
+    that somebody else keeps it."""
     mark = hashlib.sha256(rows.schema.serialize())
     for batch in rows.combine_chunks().to_batches(max_chunksize=_MARK_ROWS):
         mark.update(batch.serialize())
     if known is not None and known.mark == mark.digest():
         return known
-    store.replace_all(table, rows)
+    if not is_kept:
+        store.replace_all(table, rows)
     return _Written(mark.digest(), store.digest(table))
 
 

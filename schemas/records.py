@@ -1,5 +1,6 @@
 """Id types and the frozen records that cross a room one at a time. Bulk data crosses as Arrow tables instead."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
@@ -140,6 +141,36 @@ class BlamedLine:
     original_line: int
 
 
+@dataclass(slots=True)
+class Hunk:
+    """One replaced stretch of lines, numbered as in a diff without context: ``old_start`` of an insertion is the line
+    before it. Digests are of stripped lines, 64 bits, 0 for a line too short to be told from any other."""
+
+    old_start: int
+    old_count: int
+    new_start: int
+    new_count: int
+    removed_digests: list[int]
+    added_digests: list[int]
+    heading: str | None = None
+    tokens: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class PathChange:
+    """One path of one mainline change. ``status`` is A, M, D or R; ``old_path`` is there for R only.
+
+    ``is_binary``: git counts no lines for it. ``is_generated``: its new text says that a tool wrote it.
+    """
+
+    path: str
+    old_path: str | None
+    status: str
+    is_binary: bool = False
+    is_generated: bool = False
+    hunks: list[Hunk] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class SuspectEvidence:
     """One reason to suspect a change, with its log-likelihood ratio and the facts that a person can check."""
@@ -178,6 +209,10 @@ class FailureFacts:
     attributes: dict[str, object] = field(default_factory=dict)
     language: str | None = None
     kind: str = "span"
+
+
+Progress = Callable[[str, int, int], None]
+"""Told (what is being done, how far, of how much); the last is 0 where it is not known."""
 
 
 class RepositoryPort(Protocol):

@@ -152,9 +152,11 @@ class Rework(BaseModel):
 
     observed_days: float
     lines_added: int
+    lines_added_test: int
     lines_reworked_14d: int
     lines_reworked_21d: int
     lines_reworked_30d: int
+    lines_reworked_30d_test: int
     lines_reworked_30d_same_author: int
     lines_fixed_30d: int
     lines_alive_7d: int

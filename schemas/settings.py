@@ -142,7 +142,15 @@ class Settings(BaseSettings):
     report_hour: int = Field(6, ge=0, le=23, description="UTC")
     production_environments: tuple[str, ...] = ("production", "prod", "")
 
+    history_from: date | None = Field(
+        default=None,
+        description="changes that landed before are not read when a repository is synced for the first time: "
+        "their lines have no owner, and nothing is counted of them",
+    )
     git_timeout_s: float = Field(600.0, gt=0, description="clone, fetch and log")
+    git_memory_bytes_max: int = Field(
+        2048 * MIB, ge=256 * MIB, description="what one git process may allocate; maps of packs do not count"
+    )
     blame_timeout_s: float = Field(10.0, gt=0, description="one blame call; beyond: unknown")
     note_bytes_max: int = Field(262_144, gt=0, description="one git-ai note; the rest is cut")
 

@@ -6,7 +6,7 @@ and every table has one writer. Times go in timezone-aware and come out timezone
 
 import hashlib
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
@@ -228,6 +228,20 @@ class Store:
         """Rows of one query as an Arrow table; times are naive UTC. ``parameters`` are named (``$since``)."""
         with self._file.gate.passing():
             return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
+
+    def batches(
+        self, text: str, *, rows_per_batch: int = ROW_GROUP_SIZE, **parameters: Any
+    ) -> Generator[pa.RecordBatch, None, None]:
+        """:meth:`arrow` piece by piece, for more rows than memory should hold.
+
+        This thread can run no other statement until the last piece was taken or the iterator was closed.
+        """
+        with self._file.gate.passing():
+            reader = self.cursor().sql(text, params=_bound(parameters)).to_arrow_reader(rows_per_batch)
+            try:
+                yield from reader
+            finally:
+                reader.close()
 
     def rows(self, text: str, **parameters: Any) -> list[Row]:
         """Rows of one query as mappings; times are timezone-aware UTC."""

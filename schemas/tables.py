@@ -456,6 +456,7 @@ CHANGE_PATHS = Table(
         _column("old_path", TEXT, "path before a rename; null otherwise"),
         _column("status", TEXT, "A added, M modified, D deleted, R renamed", required=True),
         _column("is_binary", BOOL, "git shows no lines for it", required=True),
+        _column("is_generated", BOOL, "its new first lines say that a tool wrote it", required=True),
         _column("lines_added", INT, "lines", required=True),
         _column("lines_deleted", INT, "lines", required=True),
     ),
@@ -493,6 +494,18 @@ HUNKS = Table(
         ),
     ),
     key=("repository", "sha", "path", "position"),
+)
+
+IGNORED_REVISIONS = Table(
+    "ignored_revisions",
+    Schema.FACTS,
+    "What .git-blame-ignore-revs says from one mainline commit on; one row per change of that file.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "mainline commit", required=True),
+        _column("revisions", TEXTS, "commits that blame looks through, full hex, sorted", required=True),
+    ),
+    key=("repository", "sha"),
 )
 
 GIT_REVISIONS = Table(
@@ -820,6 +833,36 @@ LINES_WRITTEN = Table(
     key=("repository", "sha", "path"),
 )
 
+LINE_OWNERS = Table(
+    "line_owners",
+    Schema.INFERENCES,
+    "Who owns each line of one live file at the last change that was replayed; kept from run to run.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("path", TEXT, "live path", required=True),
+        _column(
+            "owners",
+            BLOB,
+            "per line the mainline position of its owner, int32, -1 unknown; zlib",
+            required=True,
+        ),
+    ),
+    key=("repository", "path"),
+)
+
+LINE_READS = Table(
+    "line_reads",
+    Schema.INFERENCES,
+    "How far the mainline of one repository was replayed into line_owners, death_edges and lines_written.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("change_count", INT, "changes replayed, from the oldest", required=True),
+        _column("last_sha", TEXT, "the last one replayed; '' for none", required=True),
+        _column("rules", TEXT, "what else the result depends on: rules and ignored revisions", required=True),
+    ),
+    key=("repository",),
+)
+
 CHANGE_REWORK = Table(
     "change_rework",
     Schema.INFERENCES,
@@ -829,6 +872,7 @@ CHANGE_REWORK = Table(
         _column("sha", TEXT, "-> changes", required=True),
         _column("observed_days", REAL, "days from landing to the end of the observed history", required=True),
         _column("lines_added", INT, "lines it wrote, moved lines left out", required=True),
+        _column("lines_added_test", INT, "of those, in test code", required=True),
         _column(
             "lines_reworked_14d",
             INT,
@@ -837,6 +881,9 @@ CHANGE_REWORK = Table(
         ),
         _column("lines_reworked_21d", INT, "within 21 days", required=True),
         _column("lines_reworked_30d", INT, "within 30 days", required=True),
+        _column("lines_reworked_14d_test", INT, "of those within 14 days, in test code", required=True),
+        _column("lines_reworked_21d_test", INT, "of those within 21 days, in test code", required=True),
+        _column("lines_reworked_30d_test", INT, "of those within 30 days, in test code", required=True),
         _column(
             "lines_reworked_30d_same_author", INT, "of those, by a change of the same author", required=True
         ),

@@ -125,7 +125,9 @@ class _Company:
         reworked = int(lines * draw.choice((0, 0, 0.05, 0.1, 0.4)))
         self.add(
             tables.CHANGE_REWORK,
-            repository=REPOSITORY, sha=name, observed_days=observed, lines_added=lines, lines_reworked_14d=reworked // 2,
+            repository=REPOSITORY, sha=name, observed_days=observed, lines_added=lines, lines_added_test=0,
+            lines_reworked_14d=reworked // 2, lines_reworked_14d_test=0, lines_reworked_21d_test=0,
+            lines_reworked_30d_test=0,
             lines_reworked_21d=reworked, lines_reworked_30d=reworked, lines_reworked_30d_same_author=0,
             lines_fixed_30d=reworked // 4, lines_alive_7d=lines, lines_alive_30d=lines - reworked,
             lines_alive_90d=lines - reworked, reverted_by=None, reverted_at=None,

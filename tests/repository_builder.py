@@ -18,11 +18,11 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 class RepositoryBuilder:
     """A work tree at ``path`` whose commits are one hour apart unless a time is stated."""
 
-    def __init__(self, path: Path, *, branch: str = "main") -> None:
+    def __init__(self, path: Path, *, branch: str = "main", object_format: str = "sha1") -> None:
         self.path = path
         self.now = START
         path.mkdir(parents=True, exist_ok=True)
-        self.git("init", "--quiet", f"--initial-branch={branch}")
+        self.git("init", "--quiet", f"--initial-branch={branch}", f"--object-format={object_format}")
 
     def git(
         self, *arguments: str, when: datetime | None = None, author: str = "Ada <ada@example.com>"
@@ -134,10 +134,12 @@ ODD_LINES = (
 def random_repository(
     path: Path, seed: int, *, commits: int = 25, has_binaries: bool = False
 ) -> RepositoryBuilder:
-    """Odd names and contents, edits, renames, deletions, merges, missing final newlines, clocks that jump."""
+    """Odd names and contents, edits, renames, copies, deletions, reverts, merges, missing final newlines, clocks that
+    jump; with binaries also files that turn binary and back."""
     chance = random.Random(seed)
     builder = RepositoryBuilder(path)
     files: dict[str, list[str]] = {}
+    former: dict[str, list[str]] = {}
     serial = 0
 
     def line() -> str:
@@ -152,7 +154,16 @@ def random_repository(
         touched: dict[str, str | bytes | None] = {}
         for _ in range(chance.randint(1, 3)):
             verb = chance.random()
-            if not files or verb < 0.3:
+            former |= {name: list(lines) for name, lines in files.items() if chance.random() < 0.2}
+            if former and verb < 0.08:
+                name = chance.choice(sorted(former))
+                files[name] = list(former[name])
+                touched[name] = text(files[name])
+            elif files and verb < 0.11:
+                name, new = chance.choice(sorted(files)), chance.choice(ODD_NAMES)
+                files[new] = list(files[name])
+                touched[new] = text(files[new])
+            elif not files or verb < 0.3:
                 name = chance.choice(ODD_NAMES)
                 files[name] = [line() for _ in range(chance.randint(0, 30))]
                 touched[name] = text(files[name])

@@ -1,6 +1,6 @@
 """``/v1/operations``: what an operator starts. The work is done by callables that the composition root injects."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from http import HTTPStatus
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import auth, problems
 from api.routes.bounds import Bound
 from api.routes.parts import Admin, StoreDep
+from schemas.records import Progress
 from schemas.store import Row, Store
 
 
@@ -22,9 +23,7 @@ class Operations(Protocol):
 
     def rebuilt(self) -> dict[str, Any]: ...
 
-    def sync(
-        self, repository: str | None = None, progress: Callable[[str], None] | None = None
-    ) -> list[Row]: ...
+    def sync(self, repository: str | None = None, progress: Progress | None = None) -> list[Row]: ...
 
     def add_repository(
         self,

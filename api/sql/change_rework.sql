@@ -5,9 +5,11 @@
 SELECT
     observed_days,
     lines_added,
+    lines_added_test,
     lines_reworked_14d,
     lines_reworked_21d,
     lines_reworked_30d,
+    lines_reworked_30d_test,
     lines_reworked_30d_same_author,
     lines_fixed_30d,
     lines_alive_7d,

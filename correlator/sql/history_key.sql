@@ -3,6 +3,7 @@
 SELECT concat_ws('|',
     (SELECT concat_ws(',', head_sha, notes_sha, assume_unmarked, assume_unmarked_from) FROM repositories WHERE repository = $repository),
     (SELECT count(*) FROM mainline WHERE repository = $repository AND landed_at <= $until),
+    (SELECT count(*) FROM ignored_revisions WHERE repository = $repository),
     (SELECT count(*) FROM commits WHERE repository = $repository AND committed_at <= $until),
     (SELECT count(*) FROM side_commit_paths WHERE repository = $repository),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM attested_lines),

@@ -77,12 +77,12 @@ def test_repositories_of_the_settings_file_are_followed_and_their_policy_too(
     told: list[str] = []
     with Installation.open(settings) as first:
         with pytest.raises(SourceUnavailable, match="acme/gone"):
-            first.follow(told.append)
+            first.follow(lambda step, _done, _total: told.append(step))
         assert synced(first) == {"acme/shop": 1}
         assert told[0] == "acme/shop: fetch"
         told.clear()
         with pytest.raises(SourceUnavailable):
-            first.follow(told.append)
+            first.follow(lambda step, _done, _total: told.append(step))
         # Only a first sync is worth a line.
         assert told == []
         (row,) = first.list_repositories()

@@ -32,10 +32,10 @@ class Jobs:
     def retain(self) -> None:
         self.done.append("retain")
 
-    def follow(self, progress: Callable[[str], None] | None = None) -> None:
+    def follow(self, progress: Callable[[str, int, int], None] | None = None) -> None:
         self.done.append("follow")
         if progress is not None:
-            progress("acme/shop: fetch")
+            progress("acme/shop: fetch", 0, 0)
         if self.failure is not None:
             raise self.failure
 
@@ -86,7 +86,7 @@ def run_briefly(jobs: Jobs, until: str) -> list[str]:
 def test_repositories_are_followed_at_once_and_correlation_after_its_interval() -> None:
     jobs = Jobs(Store.open(), correlate_interval_s=0.05, rollup_interval_s=0.05)
     told: list[str] = []
-    scheduler = schedule.start(jobs, progress=told.append)
+    scheduler = schedule.start(jobs, progress=lambda step, _done, _total: told.append(step))
     ends = time.monotonic() + 10
     while min(jobs.done.count(name) for name in ("correlate", "count")) < 3 and time.monotonic() < ends:
         time.sleep(0.01)

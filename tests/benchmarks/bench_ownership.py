@@ -8,7 +8,6 @@ measured beside the bare ``git log`` that it reads.
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
@@ -18,12 +17,11 @@ from benchmarks.measures import Board, Cost, cost, side_by_side
 from repository_builder import NAME, settings
 
 from collector import mirror, repositories
-from correlator import ownership
-from schemas.store import Store, sql
+from correlator import line_owners, ownership
+from schemas.store import Store
 
 SIZES = {"medium": 300, "large": 1500}
 """Changes."""
-UNTIL = datetime(2100, 1, 1, tzinfo=UTC)
 _LOG = ("log", "--reverse", "--first-parent", "--diff-merges=first-parent", "--raw", "-p", "-U0", "-M")
 
 
@@ -41,15 +39,8 @@ class Synced:
         return done.stdout
 
     def replayed(self, *, moves: bool = True) -> ownership.Ownership:
-        """As the correlator does it: three queries and the replay."""
-        asked = {"repository": NAME, "until": UNTIL}
-        return ownership.advance(
-            *(
-                self.store.arrow(sql("correlator", f"git_{n}"), **asked)
-                for n in ("mainline", "change_paths", "hunks")
-            ),
-            moves=moves,
-        )
+        """As the correlator does it: one query and the replay."""
+        return line_owners.replay(self.store, NAME, moves=moves)
 
     def blamed(self) -> dict[str, list[str]]:
         """Path -> owner of each line at HEAD, by one ``git blame`` per file."""
@@ -132,6 +123,6 @@ def _agreement(found: Synced, blamed: dict[str, list[str]]) -> float:
     pairs = [
         (ours, theirs)
         for path, owners in blamed.items()
-        for ours, theirs in zip(owned.owners(NAME, path), owners, strict=True)
+        for ours, theirs in zip(owned.owners(path), owners, strict=True)
     ]
     return sum(ours.startswith(theirs.removeprefix("^")) for ours, theirs in pairs) / len(pairs)

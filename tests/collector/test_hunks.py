@@ -4,7 +4,7 @@ import pytest
 from repository_builder import NAME, RepositoryBuilder, random_repository, synced
 
 from collector import hunks
-from schemas.records import CommitSha
+from schemas.records import CommitSha, Hunk, PathChange
 from schemas.store import Store
 
 
@@ -132,8 +132,8 @@ def test_every_path_and_count_agrees_with_numstat(tmp_path: Path, seed: int) -> 
 
 def test_a_batch_is_empty_after_it_was_taken() -> None:
     batch = hunks.Batch(NAME)
-    hunk = hunks.Hunk(0, 0, 1, 1, None, [], [7], [])
-    batch.add(CommitSha("0" * 40), [hunks.PathChange("a.py", None, "A", False, 1, [hunk])])
+    hunk = Hunk(0, 0, 1, 1, [], [7])
+    batch.add(CommitSha("0" * 40), [PathChange("a.py", None, "A", hunks=[hunk])])
     assert batch.weight > 0
     paths, rows = batch.taken()
     assert (paths.num_rows, rows.num_rows, batch.weight) == (1, 1, 0)

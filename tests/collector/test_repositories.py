@@ -1,3 +1,4 @@
+import base64
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from repository_builder import NAME, START, RepositoryBuilder, settings, synced
 
 from collector import mirror, repositories
 from collector.git_answers import GitAnswers
+from correlator.changes import landings
 from schemas.errors import MalformedInput, SourceUnavailable
 from schemas.records import CommitSha
 from schemas.store import Store
@@ -222,27 +224,180 @@ def test_a_vanished_source_leaves_what_was_stored(tmp_path: Path, builder: Repos
     assert len(_shas(store)) == 2
 
 
-def test_a_missing_object_keeps_what_was_read_whole_and_names_the_repository(
-    tmp_path: Path, builder: RepositoryBuilder
-) -> None:
-    builder.commit("third", {"c.py": "c\n"})
+def _without(tmp_path: Path, *objects: str) -> None:
+    """Take objects out of the mirror, as a damaged disk does."""
+    git = mirror.opened(settings(tmp_path), NAME)
+    assert git is not None
+    folder = mirror.directory(settings(tmp_path), NAME) / "objects"
+    packs = [pack.read_bytes() for pack in folder.glob("pack/*.pack")]
+    shutil.rmtree(folder / "pack")
+    for pack in packs:
+        git.run("unpack-objects", "-q", timeout_s=30, stdin=pack)
+    for name in objects:
+        (folder / name[:2] / name[2:]).unlink()
+
+
+def _fetched(tmp_path: Path, builder: RepositoryBuilder) -> Store:
     store = Store.open()
     repositories.add(store, settings(tmp_path), repository=NAME, source=str(builder.path))
     mirror.fetch(settings(tmp_path), NAME, str(builder.path))
-    git = mirror.opened(settings(tmp_path), NAME)
-    assert git is not None
-    objects = mirror.directory(settings(tmp_path), NAME) / "objects"
-    packs = [pack.read_bytes() for pack in objects.glob("pack/*.pack")]
-    shutil.rmtree(objects / "pack")
-    for pack in packs:
-        git.run("unpack-objects", "-q", timeout_s=30, stdin=pack)
-    blob = builder.head("HEAD~1:a.py")
-    (objects / blob[:2] / blob[2:]).unlink()
+    return store
+
+
+def test_a_missing_blob_costs_the_lines_of_the_changes_that_need_it_and_no_others(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    second = builder.head()
+    third = builder.commit("third", {"a.py": "one\n2\n3\n", "c.py": "c\n"})
+    fourth = builder.commit("fourth", {"c.py": "c\nd\n"})
+    store = _fetched(tmp_path, builder)
+    _without(tmp_path, builder.head("HEAD~2:a.py"))
+    report = repositories.sync(store, settings(tmp_path), NAME)
+    assert report.changes_unread == (second, third)
+    assert _shas(store) == [builder.head("HEAD~3"), second, third, fourth]
+    rows = store.rows(
+        "SELECT path, is_binary FROM change_paths WHERE sha = $third ORDER BY path", third=third
+    )
+    assert [(row["path"], row["is_binary"]) for row in rows] == [("a.py", True), ("c.py", True)]
+    assert store.value("SELECT lines_added FROM change_paths WHERE sha = $fourth", fourth=fourth) == 1
+    assert store.value("SELECT count(*) AS n FROM commits") == 4
+
+
+def test_a_missing_tree_keeps_what_was_read_whole_and_names_change_and_repository(
+    tmp_path: Path, builder: RepositoryBuilder
+) -> None:
+    third = builder.commit("third", {"lib/c.py": "c\n"})
+    builder.commit("fourth", {"d.py": "d\n"})
+    store = _fetched(tmp_path, builder)
+    _without(tmp_path, builder.head("HEAD~1:lib"))
     with pytest.raises(SourceUnavailable, match=NAME) as caught:
         repositories.sync(store, settings(tmp_path), NAME)
-    assert blob in str(caught.value)
-    assert _shas(store) == [builder.head("HEAD~2")]
-    assert store.value("SELECT count(*) AS n FROM commits") == 3
+    assert third in str(caught.value)
+    assert "git fsck" in caught.value.hint
+    assert len(_shas(store)) == 2
+    assert store.value("SELECT count(*) AS n FROM commits") == 4
+
+
+def test_a_partial_clone_is_refused_with_the_next_step(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    builder.git("config", "uploadpack.allowFilter", "true")
+    partial = tmp_path / "partial"
+    subprocess.run(
+        ["git", "clone", "--quiet", "--bare", "--filter=blob:none", f"file://{builder.path}", str(partial)],
+        check=True,
+        timeout=30,
+    )
+    store = Store.open()
+    repositories.add(store, settings(tmp_path), repository=NAME, source=str(partial))
+    with pytest.raises(SourceUnavailable, match=NAME) as caught:
+        repositories.sync(store, settings(tmp_path), NAME)
+    assert "partial clone" in caught.value.hint
+
+
+def test_a_repository_of_sha256_ids_is_mirrored_with_them(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work", object_format="sha256")
+    builder.commit("first", {"a.py": "one = 1\n"})
+    head = builder.commit("second", {"a.py": "one = 2\n"})
+    store = synced(tmp_path, builder)
+    assert len(head) == 64
+    assert _shas(store)[-1] == head
+    answers = GitAnswers(store, settings(tmp_path))
+    assert answers.resolve(NAME, head[:10]) == head
+    assert answers.blame(NAME, CommitSha(head), "a.py", (1,))[1].sha == head
+
+
+def test_a_source_that_changed_its_kind_of_ids_is_refused_with_the_next_step(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    store = synced(tmp_path, builder)
+    # A mirror of nothing can still become either.
+    shutil.rmtree(builder.path)
+    builder = RepositoryBuilder(tmp_path / "work", object_format="sha256")
+    builder.commit("first", {"a.py": "one = 1\n"})
+    repositories.sync(store, settings(tmp_path), NAME)
+    shutil.rmtree(builder.path)
+    RepositoryBuilder(tmp_path / "work").commit("first", {"a.py": "one = 1\n"})
+    with pytest.raises(SourceUnavailable, match=NAME) as caught:
+        repositories.sync(store, settings(tmp_path), NAME)
+    assert f"aftermerge repo remove {NAME}" in caught.value.hint
+
+
+def test_a_renamed_default_branch_is_followed(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    store = synced(tmp_path, builder)
+    before = _shas(store)
+    builder.git("branch", "-m", "main", "trunk")
+    head = builder.commit("third", {"b.py": "b\n"})
+    report = repositories.sync(store, settings(tmp_path), NAME)
+    assert (report.default_branch, report.changes_added, report.changes_dropped) == ("trunk", 1, 0)
+    assert _shas(store) == [*before, head]
+
+
+def test_names_and_messages_of_other_encodings_are_read(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    builder.git("config", "i18n.commitEncoding", "ISO-8859-1")
+    (builder.path / os.fsdecode(b"caf\xe9.py")).write_bytes(b"caf\xe9 = 1\n")
+    message = tmp_path / "message"
+    message.write_bytes(b"Caf\xe9 ge\xf6ffnet\n")
+    builder.git("add", "--all")
+    builder.git("commit", "--quiet", "-F", str(message))
+    (builder.path / "damaged.py").write_bytes(b"x = 1\n")
+    builder.git("config", "i18n.commitEncoding", "UTF-8")
+    message.write_bytes(b"not UTF-8: \xff\xfe\n")
+    builder.git("add", "--all")
+    builder.git("commit", "--quiet", "-F", str(message))
+    store = synced(tmp_path, builder)
+    messages = [r["message"].strip() for r in store.rows("SELECT message FROM commits")]
+    assert "Café geöffnet" in messages
+    assert any(text.startswith("not UTF-8: ") for text in messages)
+    paths = {r["path"] for r in store.rows("SELECT path FROM change_paths")}
+    assert "caf\\xe9.py" in paths
+
+
+def test_a_credential_goes_to_its_host_and_is_never_shown(
+    tmp_path: Path, builder: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A git that notes how it was called stands before the real one."""
+    told = tmp_path / "told"
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(f'#!/bin/sh\n{{ echo "$@"; env | grep GIT_CONFIG_; }} >> {told}\nexit 1\n')
+    fake.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{fake.parent}:{os.environ['PATH']}")
+    source = "https://me:s%40cret@git.example.com/acme/shop.git"
+    with pytest.raises(SourceUnavailable) as caught:
+        repositories.add(Store.open(), settings(tmp_path), repository=NAME, source=source)
+    seen = told.read_text()
+    encoded = base64.b64encode(b"me:s@cret").decode()
+    assert "https://git.example.com/acme/shop.git" in seen
+    assert "GIT_CONFIG_KEY_0=http.https://git.example.com/.extraHeader" in seen
+    assert f"GIT_CONFIG_VALUE_0=Authorization: Basic {encoded}" in seen
+    assert "cret@" not in seen
+    assert "cret" not in f"{caught.value} {caught.value.hint} {caught.value.facts}"
+
+
+def test_a_listing_shows_no_credential(tmp_path: Path, builder: RepositoryBuilder) -> None:
+    store = synced(tmp_path, builder)
+    store.execute("UPDATE repositories SET source = 'https://me:secret@host/x.git'")
+    assert repositories.listed(store)[0]["source"] == "https://***@host/x.git"
+
+
+def test_a_history_can_be_read_from_a_date_on(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    builder.commit("old", {"a.py": "one = 1\ntwo = 2\n"}, when=START)
+    builder.git("checkout", "--quiet", "-b", "side")
+    side = builder.commit("side", {"b.py": "b = 1\n"}, when=START + timedelta(days=9))
+    builder.git("checkout", "--quiet", "main")
+    merge = builder.merge("side", "Merge branch 'side'")
+    last = builder.commit("new", {"a.py": "one = 1\ntwo = 3\n"}, when=START + timedelta(days=10))
+    own = settings(tmp_path).model_copy(update={"history_from": (START + timedelta(days=5)).date()})
+    store = Store.open()
+    repositories.add(store, own, repository=NAME, source=str(builder.path))
+    repositories.sync(store, own, NAME)
+    assert _shas(store) == [merge, last]
+    assert store.value("SELECT count(*) AS n FROM commits") == 4
+    assert {row["sha"] for row in store.rows("SELECT sha FROM hunks")} == {merge, last}
+    parents = {row["sha"]: row["parents"] for row in store.rows("SELECT sha, parents FROM commits")}
+    assert landings(parents, _shas(store)) == {merge: merge, side: merge, last: last}
+    newest = builder.commit("newer", {"c.py": "c = 1\n"})
+    assert repositories.sync(store, own, NAME).changes_added == 1
+    assert _shas(store) == [merge, last, newest]
 
 
 def test_removing_forgets_facts_and_mirror(tmp_path: Path, builder: RepositoryBuilder) -> None:

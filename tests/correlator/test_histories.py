@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from repository_builder import NAME, START, RepositoryBuilder, synced
 
-from correlator import histories
+from correlator import histories, line_owners
 from correlator.histories import GitFacts, History, Verdicts
 from schemas import tables
 from schemas.records import AttestedLines
@@ -21,6 +21,7 @@ CLAUDE = "\n\nCo-Authored-By: Claude <noreply@anthropic.com>"
 def facts_of(store: Store, **repository: Any) -> GitFacts:
     row = store.row("SELECT * FROM repositories")
     assert row is not None
+    line_owners.follow(store, NAME)
     return GitFacts(
         repository={**row, **repository},
         commits=store.rows("SELECT * FROM commits"),
@@ -29,6 +30,7 @@ def facts_of(store: Store, **repository: Any) -> GitFacts:
         change_paths=store.arrow("SELECT * FROM change_paths"),
         hunks=store.arrow("SELECT * FROM hunks"),
         change_requests=[],
+        lines=line_owners.read(store, NAME, until=line_owners.END),
     )
 
 
@@ -66,7 +68,7 @@ def test_a_change_reads_its_paths_and_the_lines_that_it_destroyed(
     second = builder.commit("Replace", {"shop/app.py": "a = 1\nb = 3\n", "b.py": "z = 1\n"})
     history = histories.infer(facts_of(synced(tmp_path, builder)), {})
     assert history.paths_of == {first: ["README.md", "shop/app.py"], second: ["b.py", "shop/app.py"]}
-    (edge,) = history.death_edges.to_pylist()
+    (edge,) = history.lines.death_edges.to_pylist()
     assert (edge["killer"], edge["victim"], edge["path"], edge["lines"]) == (second, first, "shop/app.py", 1)
     assert history.repository == NAME
 
@@ -113,7 +115,7 @@ def test_a_verdict_that_is_known_is_not_made_again_and_the_answer_is_the_same(
     again = histories.infer(facts, known)
     assert known == made
     assert (again.provenance, again.changes) == (first.provenance, first.changes)
-    assert again.death_edges.equals(first.death_edges)
+    assert again.lines is facts.lines
 
 
 def test_a_known_verdict_is_made_anew_when_its_note_or_the_policy_changes(
@@ -144,8 +146,8 @@ def test_the_order_of_the_facts_does_not_change_what_they_say(
     )
     one, other = histories.infer(facts, {}), histories.infer(backwards, {})
     assert (one.provenance, one.changes, one.paths_of) == (other.provenance, other.changes, other.paths_of)
-    assert one.death_edges.equals(other.death_edges)
-    assert one.lines_written.equals(other.lines_written)
+    assert one.lines.death_edges.equals(other.lines.death_edges)
+    assert one.lines.lines_written.equals(other.lines.lines_written)
 
 
 def test_rows_fit_their_tables_and_evidence_is_json(tmp_path: Path, builder: RepositoryBuilder) -> None:
@@ -170,7 +172,6 @@ def test_an_empty_mainline_has_no_changes(tmp_path: Path, builder: RepositoryBui
     )
     history = histories.infer(cut, {})
     assert (history.changes, history.provenance, history.paths_of) == ([], [], {})
-    assert history.death_edges.num_rows == history.lines_written.num_rows == 0
 
 
 def test_an_imported_record_attests_lines_by_the_catalogues_name(

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from correlator import rework
+from correlator.ownership import Lines
 from schemas import store, tables
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -33,6 +34,7 @@ def _measured(
     authors: dict[str, str] | None = None,
     as_of: datetime = LATE,
     path: str = "shop/rates.py",
+    ignored: frozenset[str] = frozenset(),
     **options: Any,
 ) -> dict[str, dict[str, Any]]:
     common = {"repository": "acme/shop", "path": path}
@@ -43,7 +45,9 @@ def _measured(
         tables.LINES_WRITTEN,
         [{**common, "sha": sha, "lines_added": n, "lines_moved": 0} for sha, n in (written or {}).items()],
     )
-    rows = rework.measure(changes, death_edges, lines_written, authors or {}, as_of, **options)
+    lines = Lines(death_edges, lines_written, ignored)
+    seen = [change for change in changes if change["landed_at"] <= as_of]
+    rows = map(rework.row, rework.fates(seen, lines, authors or {}, **options))
     return {row["sha"]: row for row in rows}
 
 
@@ -77,19 +81,39 @@ def test_nothing_after_the_asked_time_counts() -> None:
     rows = _measured(changes, [("b", "a", 3)], {"a": 10, "b": 3}, as_of=START + timedelta(days=4))
     assert list(rows) == ["a"]
     assert rows["a"]["lines_reworked_30d"] == 0
-    assert rows["a"]["observed_days"] == 4
+    assert rework.observed_days(changes[0], START + timedelta(days=4)) == 4
 
 
 def test_a_quiet_repository_is_observed_until_its_last_sync() -> None:
-    synced = {"acme/shop": START + timedelta(days=40)}
-    row = _measured([_change("a", 0)], (), {"a": 1}, synced_at=synced)["a"]
-    assert row["observed_days"] == 40
-    assert _measured([_change("a", 50)], (), {"a": 1}, synced_at=synced)["a"]["observed_days"] == 0
+    synced_at = START + timedelta(days=40)
+    assert rework.observed_days(_change("a", 0), LATE, synced_at) == 40
+    assert rework.observed_days(_change("a", 50), LATE, synced_at) == 0
 
 
 def test_lines_of_documents_and_lock_files_are_left_out() -> None:
     row = _measured([_change("a", 0), _change("b", 1)], [("b", "a", 3)], {"a": 10}, path="uv.lock")["a"]
     assert (row["lines_added"], row["lines_reworked_30d"]) == (0, 0)
+
+
+def test_lines_of_generated_files_are_left_out() -> None:
+    changes = [_change("a", 0), _change("b", 1)]
+    options = {"path": "shop/rates.py", "generated": frozenset({"shop/rates.py"})}
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, **options)["a"]
+    assert (row["lines_added"], row["lines_reworked_30d"]) == (0, 0)
+
+
+def test_test_code_is_counted_apart_as_a_part_of_all() -> None:
+    changes = [_change("a", 0), _change("b", 16)]
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, path="tests/test_rates.py")["a"]
+    assert (row["lines_added"], row["lines_added_test"]) == (10, 10)
+    assert [row[f"lines_reworked_{days}d_test"] for days in (14, 21, 30)] == [0, 3, 3]
+    assert _measured(changes, [("b", "a", 3)], {"a": 10})["a"]["lines_reworked_30d_test"] == 0
+
+
+def test_a_change_that_restyles_removes_nothing() -> None:
+    changes = [_change("a", 0), _change("b", 1)]
+    row = _measured(changes, [("b", "a", 3)], {"a": 10}, ignored=frozenset({"b"}))["a"]
+    assert (row["lines_reworked_30d"], row["lines_alive_90d"]) == (0, 10)
 
 
 def test_lines_older_than_the_history_have_no_change_to_count_for() -> None:

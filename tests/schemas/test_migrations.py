@@ -47,6 +47,12 @@ def first_version(path: Path) -> None:
         for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
             connection.execute(f"DROP TABLE facts.{name}")
         connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
+        connection.execute("DROP TABLE facts.ignored_revisions")
+        connection.execute(
+            "CREATE TABLE facts.paths AS SELECT * EXCLUDE (is_generated) FROM facts.change_paths"
+        )
+        connection.execute("DROP TABLE facts.change_paths")
+        connection.execute("ALTER TABLE facts.paths RENAME TO change_paths")
         connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
         for number, seconds in ((1, 0), (2, 30), (2, 300)):
             connection.execute(
