@@ -20,6 +20,7 @@ NEW_IN_3 = {
     "ledger.groupings",
     "facts.attested_lines",
     "facts.side_commit_paths",
+    "facts.ignored_revisions",
     "ledger.provenance_overrides",
     "ledger.former_provenance",
     "ledger.provenance_audits",
@@ -34,6 +35,17 @@ def columns(store: Store) -> list[dict[str, object]]:
     )
 
 
+def without_version_3(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take back what version 3 brought."""
+    for name in NEW_IN_3:
+        connection.execute(f"DROP TABLE {name}")
+    connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
+    connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
+    connection.execute("CREATE TABLE facts.paths AS SELECT * EXCLUDE (is_generated) FROM facts.change_paths")
+    connection.execute("DROP TABLE facts.change_paths")
+    connection.execute("ALTER TABLE facts.paths RENAME TO change_paths")
+
+
 def first_version(path: Path) -> None:
     """A store as version 1 made it, with three spans of two minutes."""
     Store.open(path).close()
@@ -41,18 +53,9 @@ def first_version(path: Path) -> None:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
         connection.execute("DROP VIEW facts.unfolded_spans")
-        for name in NEW_IN_3:
-            connection.execute(f"DROP TABLE {name}")
-        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
+        without_version_3(connection)
         for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
             connection.execute(f"DROP TABLE facts.{name}")
-        connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
-        connection.execute("DROP TABLE facts.ignored_revisions")
-        connection.execute(
-            "CREATE TABLE facts.paths AS SELECT * EXCLUDE (is_generated) FROM facts.change_paths"
-        )
-        connection.execute("DROP TABLE facts.change_paths")
-        connection.execute("ALTER TABLE facts.paths RENAME TO change_paths")
         connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
         for number, seconds in ((1, 0), (2, 30), (2, 300)):
             connection.execute(
@@ -127,10 +130,7 @@ def test_verdicts_of_provenance_survive_an_upgrade(tmp_path: Path) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
-        for name in NEW_IN_3:
-            connection.execute(f"DROP TABLE {name}")
-        connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
-        connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
+        without_version_3(connection)
         connection.execute(
             "INSERT INTO inferences.commit_provenance VALUES ('acme/shop', 'a1', 'ai', 'author', ['codex'], [], 'A', "
             "'declared', FALSE, '[]', '[]', '2025.1.1')"
