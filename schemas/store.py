@@ -145,10 +145,11 @@ class Store:
         """This thread's connection; unqualified table names resolve to inferences, facts, ledger, in that order."""
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if cursor is None:
-            cursor = self._root.cursor()
-            cursor.execute("SET TimeZone = 'UTC'")
-            path = f"{self._inferences}.inferences,{DATABASE}.facts,{DATABASE}.ledger"
-            cursor.execute(f"SET search_path = '{path}'")
+            with self._file.gate.passing():
+                cursor = self._root.cursor()
+                cursor.execute("SET TimeZone = 'UTC'")
+                path = f"{self._inferences}.inferences,{DATABASE}.facts,{DATABASE}.ledger"
+                cursor.execute(f"SET search_path = '{path}'")
             self._local.cursor = cursor
         return cursor
 
