@@ -4,6 +4,7 @@ Commands speak to the running server of the data folder; only without one do the
 one way needs is imported there: a command that asks a running server is one small request, and should feel like it.
 """
 
+import json
 import sys
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -41,6 +42,10 @@ token = _group("Bearer tokens.")
 cli.add_typer(repo, name="repo")
 cli.add_typer(service, name="service")
 cli.add_typer(token, name="token")
+explain = _group("What is this? From JSON lines, without a server.")
+evaluate = _group("How good are the answers on labelled rows? JSON lines in, figures out, without a server.")
+cli.add_typer(explain, name="explain")
+cli.add_typer(evaluate, name="evaluate")
 
 PIPED_WIDTH = 200
 """Columns of a table that no terminal bounds."""
@@ -51,6 +56,7 @@ DataOption = Annotated[
     Path | None, typer.Option("--data", help="Data folder (AFTERMERGE_DATA; default ./data).")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+LinesArgument = Annotated[typer.FileBinaryRead, typer.Argument(help="JSON lines; - is the standard input.")]
 
 
 def main() -> None:
@@ -348,6 +354,28 @@ def report_command(
     out.print(terminal.summary(document), soft_wrap=False)
     for path in paths:
         _say(str(path))
+
+
+# --- answers from what is given ----------------------------------------------------------------------------
+
+
+@explain.command("failure")
+def explain_failure(rows: LinesArgument) -> None:
+    """Category of each failure, ranked with reasons: {id, kind, language, exception_type, message, attributes} in."""
+    from api import explain as answers
+
+    for row in answers.lines(rows):
+        print(json.dumps(answers.failure(row), ensure_ascii=False))
+
+
+@evaluate.command("categories")
+def evaluate_categories(rows: LinesArgument, as_json: JsonOption = False) -> None:
+    """Accuracy of the categories on labelled failures: exact, with plausible, confusion with intervals."""
+    from api import evaluate as measured
+    from api import explain as answers
+
+    found = measured.categories(answers.lines(rows))
+    _print(found, as_json=as_json, table=measured.categories_table)
 
 
 # --- tokens ---------------------------------------------------------------------------------------------
