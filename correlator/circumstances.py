@@ -68,6 +68,9 @@ def around(
     row = group.row
     service, environment = row["service"], row["environment"]
     ours = traffic.get((service, environment, row["operation"]), Traffic())
+    if not ours.hours and row["detector"] is not None:
+        # What drifts need not be an operation: a host, a table. Its service's spans say how long it was well.
+        ours = _of_service(traffic, service, environment)
     reverters, fixers = _mended(row, mainline, landed_or_deployed)
     callee_starts = [
         running["started_at"]
@@ -87,6 +90,11 @@ def around(
         named=named,
         trace_words=sample.words,
     )
+
+
+def _of_service(traffic: Mapping[tuple[str, str, str], Traffic], service: str, environment: str) -> Traffic:
+    found = [hour for key, of in traffic.items() if key[:2] == (service, environment) for hour in of.hours]
+    return Traffic(tuple(sorted(found, key=lambda h: (h[0], h[1] or ""))))
 
 
 def _mended(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from correlator import (
     candidates,
     circumstances,
+    drift_groups,
     evidence,
     evidence_in_time,
     failure_groups,
@@ -33,6 +34,7 @@ from correlator import (
 )
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.histories import History
 from correlator.shapes import Shape
@@ -54,6 +56,7 @@ class Facts:
     histories: Sequence[History]
     repositories: Rows
     shapes: Sequence[Shape]
+    drifts: Sequence[Finding]
     operation_hours: Rows
     deployments: Rows
     service_mappings: Rows
@@ -218,11 +221,16 @@ class Inference:
             resolve=self._resolve,
             landing=self._landing,
         )
-        return assembler.assemble(self._facts.shapes)
+        drifted = drift_groups.groups(
+            self._facts.drifts, services=self._code, timeline=self._timeline, resolve=self._resolve
+        )
+        return sorted(
+            [*assembler.assemble(self._facts.shapes), *drifted], key=lambda group: group.row["group_id"]
+        )
 
     @cached_property
     def _samples(self) -> dict[str, traces.Sample]:
-        ids = sorted({g.row["sample_trace_id"] for g in self._groups})
+        ids = sorted({g.row["sample_trace_id"] for g in self._groups} - {""})
         return traces.samples(self._groups, self._reader.trace_spans(ids), self._reader.trace_exceptions(ids))
 
     @cached_property
@@ -403,7 +411,7 @@ class Inference:
         return outcomes.of_history(self._mainlines, states, paths_of=self._paths_of, services=places)
 
     def _outcomes(self) -> list[dict[str, Any]]:
-        groups, suspected = [g.row for g in self._groups], self._group_suspects
+        groups, suspected = [g.row for g in self._groups if _is_outcome(g)], self._group_suspects
         answered = {a.state["incident_id"]: a.suspects for a in self._answers}
         states = [a.state for a in self._answers]
         named, lines = self._repository_of, self._mainlines
@@ -433,3 +441,8 @@ class Inference:
 
 def _changes_of(listed: Iterable[Iterable[candidates.Listed]]) -> set[tuple[str, str]]:
     return {(c.change["repository"], c.change["sha"]) for found in listed for c in found}
+
+
+def _is_outcome(group: FailureGroup) -> bool:
+    """False for what may well have been wanted."""
+    return group.row["detector"] not in drift_groups.UNCOUNTED

@@ -1,6 +1,7 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-With ``root_causes.py``, which keeps up with the failing spans, the only file of this room that touches the store.
+With ``root_causes.py``, which keeps up with the failing spans, and ``drift.py``, which keeps up with the hourly counts,
+the only file of this room that touches the store.
 ``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
 ``fork`` answers for the past and leaves the present as it is.
 """
@@ -15,7 +16,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from correlator import categories, fingerprint, histories, root_causes, tokens, weights
+from correlator import categories, drift, fingerprint, histories, root_causes, tokens, weights
 from correlator.catalogue import catalogue
 from correlator.inference import Facts, Inference
 from schemas import tables
@@ -25,9 +26,8 @@ from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
-INFERENCES = tuple(
-    t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *root_causes.WORKING)
-)
+WORKING = (*root_causes.WORKING, *drift.WORKING)
+INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *WORKING))
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -68,7 +68,7 @@ class Correlator:
             last = self._store.row("SELECT * FROM correlation_runs")
             as_of = last["as_of"] if last else now
             with self._store.transaction():
-                for table in (*INFERENCES, *root_causes.WORKING):
+                for table in (*INFERENCES, *WORKING):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
@@ -136,11 +136,13 @@ class Correlator:
             e["trace_id"] for e in incident_events if e["trace_id"] and _TRACE_ID.fullmatch(e["trace_id"])
         }
         root_causes.follow(working, until=as_of)
+        drift.follow(working, until=as_of)
         return Facts(
             as_of=as_of,
             histories=self._read_histories(as_of),
             repositories=store.rows("SELECT * FROM repositories ORDER BY repository"),
             shapes=root_causes.read(working, until=as_of, named=named),
+            drifts=drift.read(working),
             operation_hours=hours,
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
@@ -189,6 +191,7 @@ def rules() -> str:
     versions: Mapping[str, str] = {
         "catalogue": catalogue().version,
         "categories": categories.VERSION,
+        "drift": drift.rules(),
         "fingerprint": fingerprint.VERSION,
         "weights": weights.load().version,
         "words": tokens.version(),

@@ -12,6 +12,7 @@ from schemas.vocabulary import (
     Candidate,
     ChangeKind,
     Confidence,
+    Detector,
     EvidenceKind,
     FailureCategory,
     MergeMethod,
@@ -348,6 +349,9 @@ class FailureGroup(BaseModel):
     previous_sha: str | None
     is_partial: bool
     callers: list[str]
+    detector: Detector | None = Field(
+        description="what found it, when no span failed; null for failing spans"
+    )
     top_candidate: Candidate
     top_change: str | None
     top_weight: float

@@ -1,0 +1,111 @@
+-- Question: how often was each signal seen, hour by hour, where its share may have changed?
+-- One row: one hour of one revision of one series (service, environment, signal, subject, aspect) that has both hits
+--   and misses enough. A watched attribute that is absent counts as a hit. service_misses: spans of that signal, hour
+--   and service in which it was not seen; service_subjects: subjects in which it was not, all hours together.
+-- Parameters: $since, $until, UTC: hours that begin in [since, until); $hits_min.
+-- Order: series, then time.
+WITH counted AS (
+    SELECT *
+    FROM signal_hours
+    WHERE hour_at >= $since AND hour_at < $until AND signal IN ('denied', 'anonymous', 'constraint')
+),
+present AS (
+    SELECT *
+    FROM signal_hours
+    WHERE hour_at >= $since AND hour_at < $until AND signal = 'empty_value'
+),
+watched AS (SELECT DISTINCT service, environment, subject, aspect FROM present),
+operations AS (
+    SELECT
+        o.service,
+        o.environment,
+        o.operation,
+        o.revision,
+        o.hour_at,
+        sum(o.span_count) AS span_count,
+        min(o.first_seen_at) AS first_seen_at,
+        max(o.last_seen_at) AS last_seen_at
+    FROM operation_hours AS o
+    SEMI JOIN watched AS w ON w.service = o.service AND w.environment = o.environment AND w.subject = o.operation
+    WHERE o.hour_at >= $since AND o.hour_at < $until
+    GROUP BY ALL
+),
+cells AS (
+    SELECT
+        service, environment, signal, subject, aspect, revision, hour_at, span_count, hit_count, first_seen_at,
+        last_seen_at, hit_at, hit_trace_id, hit_span_id, miss_trace_id, miss_span_id
+    FROM counted
+    UNION ALL
+    SELECT
+        o.service,
+        o.environment,
+        'empty_value',
+        o.operation,
+        w.aspect,
+        o.revision,
+        o.hour_at,
+        o.span_count,
+        o.span_count - coalesce(p.span_count - p.hit_count, 0),
+        o.first_seen_at,
+        o.last_seen_at,
+        coalesce(p.hit_at, o.first_seen_at),
+        p.hit_trace_id,
+        p.hit_span_id,
+        p.miss_trace_id,
+        p.miss_span_id
+    FROM operations AS o
+    JOIN watched AS w ON w.service = o.service AND w.environment = o.environment AND w.subject = o.operation
+    LEFT JOIN present AS p
+        ON p.service = o.service
+        AND p.environment = o.environment
+        AND p.subject = o.operation
+        AND p.aspect = w.aspect
+        AND p.hour_at = o.hour_at
+        AND p.revision IS NOT DISTINCT FROM o.revision
+),
+hours AS (
+    SELECT service, environment, signal, hour_at, sum(span_count - hit_count)::BIGINT AS miss_count
+    FROM counted
+    GROUP BY ALL
+),
+subjects AS (
+    SELECT service, environment, signal, count(DISTINCT subject) FILTER (WHERE hit_count < span_count) AS subject_count
+    FROM counted
+    GROUP BY ALL
+),
+series AS (
+    SELECT service, environment, signal, subject, aspect
+    FROM cells
+    GROUP BY ALL
+    HAVING sum(hit_count) >= $hits_min AND sum(span_count - hit_count) >= $hits_min
+)
+SELECT
+    c.service,
+    c.environment,
+    c.signal,
+    c.subject,
+    c.aspect,
+    c.revision,
+    c.hour_at,
+    c.span_count::BIGINT AS span_count,
+    c.hit_count::BIGINT AS hit_count,
+    c.first_seen_at,
+    c.last_seen_at,
+    c.hit_at,
+    trace_hex(c.hit_trace_id) AS hit_trace_id,
+    span_hex(c.hit_span_id) AS hit_span_id,
+    trace_hex(c.miss_trace_id) AS miss_trace_id,
+    span_hex(c.miss_span_id) AS miss_span_id,
+    coalesce(h.miss_count, 0) AS service_misses,
+    coalesce(b.subject_count, 0) AS service_subjects
+FROM cells AS c
+SEMI JOIN series AS s
+    ON s.service = c.service
+    AND s.environment = c.environment
+    AND s.signal = c.signal
+    AND s.subject = c.subject
+    AND s.aspect = c.aspect
+LEFT JOIN hours AS h
+    ON h.service = c.service AND h.environment = c.environment AND h.signal = c.signal AND h.hour_at = c.hour_at
+LEFT JOIN subjects AS b ON b.service = c.service AND b.environment = c.environment AND b.signal = c.signal
+ORDER BY c.service, c.environment, c.signal, c.subject, c.aspect, c.hour_at, c.first_seen_at, c.revision NULLS FIRST
