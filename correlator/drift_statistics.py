@@ -50,7 +50,10 @@ def stretch(
     spans: FloatArray,
     starts: npt.NDArray[np.bool_],
     *,
-    before_spans_min: int, spans_min: int, cells_min: int, is_rise: bool
+    before_spans_min: int,
+    spans_min: int,
+    cells_min: int,
+    is_rise: bool,
 ) -> Stretch | None:
     """The stretch of cells whose share of hits rose above (or fell below) that of the cells before and after it.
 
@@ -69,7 +72,11 @@ def stretch(
     inside_k = k[None, :] - k[:, None]
     outside_n, outside_k = n[-1] - inside_n, k[-1] - inside_k
     order = np.arange(len(n))
-    is_valid = (order[None, :] - order[:, None] >= cells_min) & (inside_n >= spans_min) & (n[:, None] >= before_spans_min)
+    is_valid = (
+        (order[None, :] - order[:, None] >= cells_min)
+        & (inside_n >= spans_min)
+        & (n[:, None] >= before_spans_min)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
         share, before = inside_k / inside_n, k[:, None] / n[:, None]
         elsewhere = np.where(outside_n > 0, outside_k / outside_n, 0.0)

@@ -29,7 +29,13 @@ Change = Callable[[Row, np.random.Generator], Row]
 
 
 def spans(
-    *, days: float, deployed_after: float, change: Change | None, seed: int, per_hour: float = 60.0
+    *,
+    days: float,
+    deployed_after: float,
+    change: Change | None,
+    seed: int,
+    per_hour: float = 60.0,
+    revisions: tuple[str, str] = (OLD, NEW),
 ) -> Iterator[Row]:
     """Spans of ``checkout``: four routes, each with one call of a database and one of a partner.
 
@@ -59,7 +65,7 @@ def spans(
                 "scope_id": 1,
                 "service": "checkout",
                 "environment": "production",
-                "revision": NEW if is_new else OLD,
+                "revision": revisions[is_new],
                 "status_code": StatusCode.UNSET,
             }
             keys = ["cart.total", "note"]
@@ -112,9 +118,7 @@ def world(
 ) -> Store:
     """A store that holds that traffic, counted."""
     store = Store.open()
-    rows = list(
-        spans(days=days, deployed_after=deployed_after, change=change, seed=seed, per_hour=per_hour)
-    )
+    rows = list(spans(days=days, deployed_after=deployed_after, change=change, seed=seed, per_hour=per_hour))
     deliver(store, 1, rows)
     settings = Settings(watched_attributes=watched)
     rollups.fold(store, settings, now=BEGIN + timedelta(days=days + 1), is_thorough=True)

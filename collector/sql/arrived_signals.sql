@@ -114,7 +114,7 @@ signals AS (
                     AND NOT regexp_matches(text, '(?i)(?:git|noreply|no-reply)@|gserviceaccount\.com|@example\.')
                     THEN 'mail address'
                 WHEN regexp_matches(text, '\b[3-6][0-9]{3}([ -])[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}\b') THEN 'card number'
-                WHEN regexp_matches(text, '\b[0-9]{3}-[0-9]{2}-[0-9]{4}\b') THEN 'social security number'
+                WHEN regexp_matches(text, '(?:^|[\s"''=:,\[{(])[0-9]{3}-[0-9]{2}-[0-9]{4}(?:$|[\s"'',\]})])') THEN 'social security number'
                 WHEN regexp_matches(text, '(?:^|[\s"''=:,\[{])\+[1-9][0-9]{9,13}\b') THEN 'phone number'
             END AS form
         FROM (
