@@ -97,7 +97,7 @@ def _look_at(store: Store, day: date, closed_at: datetime) -> None:
     asked: dict[str, Any] = {"since": start - BASELINE, "until": min(start + _DAY + FOLLOW_UP, closed_at)}
     findings = [
         *drift_detectors.of_shares(
-            store.rows(sql("correlator", "drift_cells"), **asked, hits_min=HITS_MIN), day
+            store.rows(sql("correlator", "drift_cells"), **asked, day=start, hits_min=HITS_MIN), day
         ),
         *drift_detectors.of_first_seen(store.rows(sql("correlator", "drift_first_seen"), **asked, day=start)),
         *drift_detectors.of_operations(store.rows(sql("correlator", "drift_operations"), **asked, day=start)),

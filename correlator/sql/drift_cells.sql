@@ -2,7 +2,9 @@
 -- One row: one hour of one revision of one series (service, environment, signal, subject, aspect) that has both hits
 --   and misses enough. A watched attribute that is absent counts as a hit. service_misses: spans of that signal, hour
 --   and service in which it was not seen; service_subjects: subjects in which it was not, all hours together.
--- Parameters: $since, $until, UTC: hours that begin in [since, until); $hits_min.
+--   Left out are series of which neither an hour nor 4 or 12 hours since $day differ much from the days before: less
+--   than drift_detectors asks for, which would take a hundred times as long to refuse them.
+-- Parameters: $since, $day, $until, UTC: hours that begin in [since, until), onsets since $day; $hits_min.
 -- Order: series, then time.
 WITH counted AS (
     SELECT *
@@ -73,11 +75,52 @@ subjects AS (
     FROM counted
     GROUP BY ALL
 ),
-series AS (
-    SELECT service, environment, signal, subject, aspect
+totals AS (
+    SELECT
+        service,
+        environment,
+        signal,
+        subject,
+        aspect,
+        coalesce(sum(span_count) FILTER (WHERE hour_at < $day), 0) AS before_count,
+        coalesce(sum(hit_count) FILTER (WHERE hour_at < $day) / nullif(before_count, 0), 0) AS before_share
     FROM cells
-    GROUP BY ALL
+    GROUP BY service, environment, signal, subject, aspect
     HAVING sum(hit_count) >= $hits_min AND sum(span_count - hit_count) >= $hits_min
+),
+stretches AS (
+    SELECT c.* EXCLUDE (hour_at), h.hour_count, time_bucket(to_hours(h.hour_count), c.hour_at) AS hour_at
+    FROM cells AS c, (VALUES (1), (4), (12)) AS h(hour_count)
+    WHERE c.hour_at >= $day
+),
+recent AS (
+    SELECT
+        service,
+        environment,
+        signal,
+        subject,
+        aspect,
+        sum(span_count) AS span_count,
+        sum(hit_count) AS hit_count
+    FROM stretches
+    GROUP BY service, environment, signal, subject, aspect, hour_at, hour_count
+),
+series AS (
+    SELECT DISTINCT t.service, t.environment, t.signal, t.subject, t.aspect
+    FROM totals AS t
+    JOIN recent AS r
+        ON r.service = t.service
+        AND r.environment = t.environment
+        AND r.signal = t.signal
+        AND r.subject = t.subject
+        AND r.aspect = t.aspect
+    WHERE
+        t.before_count < 100
+        OR (
+            r.hit_count >= (2 * t.before_share + 0.005) * r.span_count
+            AND r.hit_count >= t.before_share * r.span_count + 3 * sqrt(t.before_share * r.span_count) + 3
+        )
+        OR (r.span_count * t.before_share >= 10 AND r.hit_count <= 0.15 * r.span_count * t.before_share)
 )
 SELECT
     c.service,
