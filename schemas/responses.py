@@ -274,7 +274,8 @@ class Chain(BaseModel):
     service: str
     operation: str
     exception_type: str | None
-    message: str | None
+    message: str | None = Field(description="of the exception; what was found, when a detector found it")
+    detector: Detector | None = Field(description="what found it, when no span failed; the trace shows it")
     frames: list[ChainFrame]
 
 

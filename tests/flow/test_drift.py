@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from builders import insert, resource_id
 from drift_traffic import BEGIN, Row, spans
+from flow.company import incident
 from load_builders import deliver
 from repository_builder import RepositoryBuilder
 
 from api import queries
 from api.installation import Installation
+from schemas import tables
 from schemas.settings import Settings
 
 NAME = "acme/shop"
@@ -82,3 +84,20 @@ def test_a_rebuild_finds_the_same(shop: tuple[Installation, dict[str, str]]) -> 
     before = installation.store.rows("SELECT * FROM failure_groups ORDER BY group_id")
     installation.rebuilt()
     assert installation.store.rows("SELECT * FROM failure_groups ORDER BY group_id") == before
+
+
+def test_an_incident_that_no_span_explains_is_led_to_the_drift(
+    shop: tuple[Installation, dict[str, str]],
+) -> None:
+    installation, shas = shop
+    opened_at = BEGIN + timedelta(days=DEPLOYED + 0.4)
+    events = incident("INC-9", "Account pages open without login", opened_at, opened_at + timedelta(hours=5))
+    installation.store.append_rows(tables.INCIDENT_EVENTS, events)
+    installation.correlate()
+    found = queries.attributions(installation.store, "INC-9")
+    assert found is not None
+    assert found["category"] == "security"
+    first = found["candidates"][0]
+    assert first["change"] == shas["door"]
+    assert first["chain"]["detector"] in ("denials_stopped", "callers_unauthenticated")
+    assert "GET /account" in first["chain"]["message"]

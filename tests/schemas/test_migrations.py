@@ -14,6 +14,7 @@ from schemas.settings import Settings
 from schemas.store import ROW_GROUP_SIZE, Store
 
 NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
+NEW_IN_3 = ("signal_hours",)
 
 
 def columns(store: Store) -> list[dict[str, object]]:
@@ -30,7 +31,16 @@ def first_version(path: Path) -> None:
         connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
         connection.execute("USE old")
         connection.execute("DROP VIEW facts.unfolded_spans")
-        for name in (*NEW_IN_2, "spans", "resources", "scopes", "spool_done", "span_events", "span_links"):
+        for name in (
+            *NEW_IN_2,
+            *NEW_IN_3,
+            "spans",
+            "resources",
+            "scopes",
+            "spool_done",
+            "span_events",
+            "span_links",
+        ):
             connection.execute(f"DROP TABLE facts.{name}")
         connection.execute("ALTER TABLE facts.exceptions DROP COLUMN load_number")
         connection.execute((Path(__file__).parent / "version_1.sql").read_text(encoding="utf-8"))
