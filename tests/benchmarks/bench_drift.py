@@ -1,6 +1,6 @@
 """Looking for drift: the first time through all days, and every hour after, at growing histories.
 
-Forty routes of fifty services and as many calls, one deployment of each service a day; counts of each hour stand in the store.
+Five routes of fifty services and as many calls, one deployment of each service a day; counts of each hour stand in the store.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,20 +23,20 @@ _SIGNALS = """
         CASE WHEN i % 20 < 2 THEN 4 + hash(h, i) % 3 + hash(h, i, 1) % 3 - hash(h, i, 2) % 3 ELSE 0 END AS hit_count, hour_at AS first_seen_at,
         hour_at + INTERVAL 59 MINUTE AS last_seen_at, hour_at + INTERVAL 60 MINUTE AS last_received_at,
         hour_at AS hit_at, uuid() AS hit_trace_id, 1::UBIGINT AS hit_span_id
-    FROM range(4000) AS s(i), range($first::BIGINT, $last::BIGINT) AS hours(h)
+    FROM range(1000) AS s(i), range($first::BIGINT, $last::BIGINT) AS hours(h)
 """
 _OPERATIONS = """
     INSERT INTO operation_hours BY NAME
     SELECT
         'service-' || (i % 50) AS service, 'production' AS environment, 'r' || (h // 24) AS revision,
-        'GET /route/' || (i // 50) AS operation, CASE WHEN i // 50 < 20 THEN 2 ELSE 3 END AS kind,
+        'GET /route/' || (i // 50) AS operation, CASE WHEN i // 50 < 5 THEN 2 ELSE 3 END AS kind,
         $start::TIMESTAMP + to_hours(h::INTEGER) AS hour_at, 100 + hash(i, h) % 50 AS span_count, 0 AS error_count,
         0 AS exception_count, 0 AS displaced_count, 0 AS weighed_count, 0 AS span_weight, 0 AS failing_weight,
         span_count * (1000000 + hash(i, h, 2) % 200000) AS duration_ns_sum,
         map([159, 160, 161], [span_count // 3, span_count // 3, span_count // 3]) AS duration_counts,
         hour_at AS first_seen_at, hour_at + INTERVAL 59 MINUTE AS last_seen_at,
         hour_at + INTERVAL 60 MINUTE AS last_received_at
-    FROM range(2000) AS s(i), range($first::BIGINT, $last::BIGINT) AS hours(h)
+    FROM range(500) AS s(i), range($first::BIGINT, $last::BIGINT) AS hours(h)
 """
 
 
@@ -55,7 +55,7 @@ def bench_drift(board: Board, tmp_path: Path, shape: str, days: int) -> None:
     hour = cost(lambda: drift.follow(store, until=until + timedelta(hours=1)), items=1)
     board.add(
         "look for drift",
-        f"{shape}: one hour more of 4,000 signals and 2,000 operations",
+        f"{shape}: one hour more of 1,000 signals and 500 operations",
         item="hour",
         ours=hour,
         against="all days anew",
