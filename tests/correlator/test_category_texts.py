@@ -98,3 +98,9 @@ def test_compliance_and_integration_are_told_by_words() -> None:
 def test_a_long_post_mortem_is_read_from_its_beginning() -> None:
     text = "The disk array failed. " + "We looked at the graphs. " * 2000 + "Attackers stole credentials."
     assert category_texts.rank("Outage", {}, text)[0].category is C.DEPENDENCY_INFRASTRUCTURE
+
+
+@pytest.mark.parametrize("piece", ["data ", "a ", "lost data ", "(the, ", "x", "due to ", "caused "])
+def test_a_hostile_text_is_read_in_bounded_time(piece: str) -> None:
+    """Every repetition in the phrases is bounded; the text is cut."""
+    assert category_texts.rank("Outage", {}, piece * 100_000)
