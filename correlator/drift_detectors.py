@@ -117,14 +117,19 @@ def of_shares(cells: Sequence[Row], day: date) -> list[Finding]:
     found = []
     for detector, asked in SHARES.items():
         tested = [listed for listed in series if listed[0]["signal"] == asked.signal]
-        findings = [f for listed in tested if (f := _of_share(listed, detector, asked, day, len(tested)))]
-        found += findings
-    return found
+        found += [f for listed in tested if (f := _of_share(listed, detector, asked, day))]
+    # A route that stops refusing grants what it refused, to nobody that is named: that is one failure, told once.
+    stopped = {(f.service, f.environment, f.subject) for f in found if f.detector is Detector.DENIALS_STOPPED}
+    return [
+        f
+        for f in found
+        if f.detector is not Detector.CALLERS_UNAUTHENTICATED
+        or (f.service, f.environment, f.subject) not in stopped
+    ]
 
 
-def _of_share(
-    cells: Sequence[Row], detector: Detector, asked: _Share, day: date, tested: int
-) -> Finding | None:
+def _of_share(cells: Sequence[Row], detector: Detector, asked: _Share, day: date) -> Finding | None:
+    tested = cells[0]["series_count"]
     cells = cells[-drift_statistics.CELLS_MAX :]
     best = drift_statistics.stretch(
         np.array([c["hit_count"] for c in cells], float),
@@ -265,7 +270,7 @@ def of_operations(rows: Sequence[Row]) -> list[Finding]:
         after = [c for c in cells if c["is_after"]]
         if len(before) >= 3 and len(after) >= 2:
             test = _of_calls if cells[0]["kind"] == SpanKind.CLIENT else _of_duration
-            finding = test(before, after, len(listed))
+            finding = test(before, after, cells[0]["operation_count"])
             if finding:
                 found.append(finding)
     return found

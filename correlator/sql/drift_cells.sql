@@ -1,7 +1,8 @@
 -- Question: how often was each signal seen, hour by hour, where its share may have changed?
 -- One row: one hour of one revision of one series (service, environment, signal, subject, aspect) that has both hits
 --   and misses enough. A watched attribute that is absent counts as a hit. service_misses: spans of that signal, hour
---   and service in which it was not seen; service_subjects: subjects in which it was not, all hours together.
+--   and service in which it was not seen; service_subjects: subjects in which it was not, all hours together;
+--   series_count: series of that signal, those that are left out as well.
 --   Left out are series of which neither an hour nor 4 or 12 hours since $day differ much from the days before: less
 --   than drift_detectors asks for, which would take a hundred times as long to refuse them.
 -- Parameters: $since, $day, $until, UTC: hours that begin in [since, until), onsets since $day; $hits_min.
@@ -140,7 +141,8 @@ SELECT
     trace_hex(c.miss_trace_id) AS miss_trace_id,
     span_hex(c.miss_span_id) AS miss_span_id,
     coalesce(h.miss_count, 0) AS service_misses,
-    coalesce(b.subject_count, 0) AS service_subjects
+    coalesce(b.subject_count, 0) AS service_subjects,
+    n.series_count
 FROM cells AS c
 SEMI JOIN series AS s
     ON s.service = c.service
@@ -148,6 +150,7 @@ SEMI JOIN series AS s
     AND s.signal = c.signal
     AND s.subject = c.subject
     AND s.aspect = c.aspect
+JOIN (SELECT signal, count(*) AS series_count FROM totals GROUP BY signal) AS n ON n.signal = c.signal
 LEFT JOIN hours AS h
     ON h.service = c.service AND h.environment = c.environment AND h.signal = c.signal AND h.hour_at = c.hour_at
 LEFT JOIN subjects AS b ON b.service = c.service AND b.environment = c.environment AND b.signal = c.signal

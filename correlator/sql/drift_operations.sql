@@ -3,7 +3,7 @@
 -- One row: one hour of one operation whose mean duration (kinds SERVER and CONSUMER) or number of calls per request
 --   (kind CLIENT) rose by half; is_after, whether the new revision ran or those of the two days before; request_count,
 --   requests of the service in the same hour on the same side; mix_growth, by which factor the share of some route in
---   the service's requests grew.
+--   the service's requests grew; operation_count, operations that were compared, those that did not rise as well.
 -- Parameters: $since, $day, $until, UTC.
 -- Order: service, environment, revision, operation, kind, is_after, hour.
 WITH counted AS (
@@ -116,7 +116,8 @@ SELECT
     s.span_count,
     s.duration_counts,
     coalesce(r.request_count, 0) AS request_count,
-    coalesce(m.mix_growth, 1)::DOUBLE AS mix_growth
+    coalesce(m.mix_growth, 1)::DOUBLE AS mix_growth,
+    (SELECT count(*) FROM compared WHERE before_count > 0 AND after_count > 0) AS operation_count
 FROM (
     SELECT
         service, environment, revision, started_at, operation, kind, is_after, hour_at,

@@ -95,6 +95,12 @@ def test_an_injected_drift_is_found_with_the_revision_that_brought_it(
     assert sum(count for *_, count in finding.moments) > 0
 
 
+def test_a_route_that_stops_refusing_is_one_failure_not_two() -> None:
+    """Whom it refused had no name: now they are granted without one."""
+    on_account = [f.detector for f in findings_of_everything() if f.subject == "GET /account"]
+    assert on_account == [Detector.DENIALS_STOPPED]
+
+
 @pytest.mark.parametrize("seed", [2, 3, 4])
 def test_quiet_traffic_gives_no_finding(seed: int) -> None:
     """Nights, bursts of refused visitors, noise and a deployment that changes nothing; watched attributes too."""
