@@ -61,7 +61,8 @@ def stretch(
         hits, spans: one entry per cell, in order of time; 0 <= hits <= spans, spans > 0.
         starts: whether a revision begins with the cell.
         before_spans_min: spans that must lie before the stretch, which are its baseline.
-        spans_min, cells_min: spans and cells that it must hold: one odd hour is no drift.
+        spans_min, cells_min: spans and cells that it must hold: one odd hour is no drift. Twice the cells where no
+            revision begins: odd hours follow each other now and then, but seldom just behind a deployment.
 
     Returns:
         The one with the greatest likelihood ratio; None when there is no such stretch.
@@ -72,8 +73,9 @@ def stretch(
     inside_k = k[None, :] - k[:, None]
     outside_n, outside_k = n[-1] - inside_n, k[-1] - inside_k
     order = np.arange(len(n))
+    least = np.where(np.append(starts, False), cells_min, 2 * cells_min)
     is_valid = (
-        (order[None, :] - order[:, None] >= cells_min)
+        (order[None, :] - order[:, None] >= least[:, None])
         & (inside_n >= spans_min)
         & (n[:, None] >= before_spans_min)
     )

@@ -55,7 +55,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Installatio
             deployed_after=DEPLOYED,
             change=opened,
             seed=3,
-            per_hour=40,
+            per_hour=80,
             revisions=(shas["base"], shas["style"]),
         )
     ]
