@@ -7,18 +7,18 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from correlator import frames
+from correlator import categories, frames
 from correlator.libraries import guess_in_app
 from correlator.mappings import TRANSPILED, Explanation
 from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
 from schemas.errors import MalformedInput
-from schemas.records import BlamedLine, ExceptionLink, Frame, ParsedStack
+from schemas.records import BlamedLine, ExceptionLink, FailureFacts, Frame, ParsedStack, RankedCategory
 
 LINE_CHARS_MAX = 16_777_216
 """Characters of one JSON line; a stack is far smaller."""
 
 
-def json_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+def json_lines(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
     """The objects of a file of JSON lines; blank lines are passed over.
 
     Raises:
@@ -29,7 +29,7 @@ def json_lines(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
             continue
         try:
             found = json.loads(line) if len(line) <= LINE_CHARS_MAX else None
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if not isinstance(found, dict):
             raise MalformedInput(f"line {number} is no JSON object", hint="one object a line, in UTF-8")
@@ -113,6 +113,41 @@ def frame(
     }
 
 
+def failure(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What kind of failure it is: ``{id, category, ranked: [{category, score, reason}]}``, best first.
+
+    Args:
+        asked: ``id``, ``kind`` (span | incident_text | status_combo), ``language``, ``exception_type``, ``message`` and
+            ``attributes`` (keys as in the semantic conventions); each may be missing or null.
+
+    Raises:
+        MalformedInput: a field has the wrong type.
+    """
+    ranked = rank(asked)
+    return {
+        "id": asked.get("id"),
+        "category": str(ranked[0].category),
+        "ranked": [
+            {"category": str(hit.category), "score": hit.score, "reason": hit.reason} for hit in ranked
+        ],
+    }
+
+
+def rank(asked: Mapping[str, Any]) -> tuple[RankedCategory, ...]:
+    """The ranked categories of one failure, asked as in :func:`failure`."""
+    texts = {
+        name: _typed(asked, name, str, "a text") for name in ("kind", "language", "exception_type", "message")
+    }
+    facts = FailureFacts(
+        exception_type=texts["exception_type"],
+        message=texts["message"],
+        attributes=_typed(asked, "attributes", dict, "an object") or {},
+        language=texts["language"],
+        kind=texts["kind"] or "span",
+    )
+    return categories.rank(facts)
+
+
 def _link(link: ExceptionLink) -> dict[str, Any]:
     return {
         "type": link.type or None,
@@ -130,3 +165,10 @@ def _frame(frame: Frame) -> dict[str, Any]:
     if frame.module is not None:
         row["module"] = frame.module
     return row | {"in_app": frame.in_app}
+
+
+def _typed(asked: Mapping[str, Any], name: str, type_: type, called: str) -> Any:
+    value = asked.get(name)
+    if value is not None and not isinstance(value, type_):
+        raise MalformedInput(f"{name} is not {called}", hint=f"in the row with id {asked.get('id')!r}")
+    return value

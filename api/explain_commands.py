@@ -13,7 +13,9 @@ def add_to(explain: typer.Typer, evaluate: typer.Typer) -> None:
     """Add these commands to the groups of that name."""
     explain.command("stacktrace")(explain_stacktrace)
     explain.command("frame")(explain_frame)
+    explain.command("failure")(explain_failure)
     evaluate.command("stacktraces")(evaluate_stacktraces)
+    evaluate.command("categories")(evaluate_categories)
 
 
 LinesArgument = Annotated[
@@ -54,3 +56,20 @@ def evaluate_stacktraces(
 
     found = evaluations.stacktraces(explanations.json_lines(source), is_told=not untold)
     print_answer(found, as_json=as_json, table=lambda rows: listings.shares(rows, evaluations.STACKTRACES))
+
+
+def explain_failure(source: LinesArgument) -> None:
+    """Category of each failure, ranked with reasons: {id, kind, language, exception_type, message, attributes} in."""
+    from api import explain as explanations
+
+    for row in explanations.json_lines(source):
+        print(listings.as_line(explanations.failure(row)))
+
+
+def evaluate_categories(source: LinesArgument, as_json: JsonOption = False) -> None:
+    """Accuracy of the categories on labelled failures: exact, with plausible, confusion with intervals."""
+    from api import evaluate as evaluations
+    from api import explain as explanations
+
+    found = evaluations.categories(explanations.json_lines(source))
+    print_answer(found, as_json=as_json, table=evaluations.categories_table)

@@ -257,10 +257,13 @@ def _chains(store: Store, group_ids: Iterable[str]) -> dict[str, Row]:
         frames[row.pop("group_id")].append(row)
     chains = {}
     for row in store.rows(sql("api", "group_chains"), group_ids=wanted):
-        failed_at, template = row.pop("failed_at"), row.pop("message_template")
+        failed_at, template, title = row.pop("failed_at"), row.pop("message_template"), row.pop("title")
         which = {"trace_id": row["trace_id"], "span_id": row["span_id"], "started_at": failed_at}
-        exact = store.value(sql("api", "sample_message"), **which) if failed_at else None
-        chains[row["group_id"]] = row | {"message": exact or template, "frames": frames[row["group_id"]]}
+        if row["detector"] is not None:
+            message = title
+        else:
+            message = (store.value(sql("api", "sample_message"), **which) if failed_at else None) or template
+        chains[row["group_id"]] = row | {"message": message, "frames": frames[row["group_id"]]}
     return chains
 
 

@@ -1,4 +1,4 @@
-"""Spans counted into ``operation_hours``: each once, however late it came and however often it was delivered.
+"""Spans counted into ``operation_hours`` and ``signal_hours``: each once, however late it came and however often it was delivered.
 
 A load of the loader is the unit: its spans are counted, and its number written to ``folded_loads``, in one
 transaction. So it is known exactly what was counted; a watermark on the time of receipt would miss rows, which become
@@ -14,6 +14,7 @@ import pyarrow as pa
 from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Row, Store, sql
+from schemas.vocabulary import IDENTITY_KEYS
 
 SLICE_SPANS = 1_200_000
 """Spans counted in one transaction, which bounds its memory. A load is never parted."""
@@ -102,11 +103,19 @@ def _fold_slice(
         _find_known(store)
         do("arrived_hours", **taken, **weights)
         do("arrived_durations", **taken)
+        do(
+            "arrived_signals",
+            **taken,
+            identities=list(IDENTITY_KEYS),
+            watched=list(settings.watched_attributes),
+        )
         counted = int(store.value("SELECT coalesce(sum(span_count), 0)::BIGINT FROM arrived_hours"))
         if counted:
             do("known_hours")
             do("drop_known_hours")
             do("stored_hours")
+            for task in ("known_signals", "drop_known_signals", "stored_signals"):
+                do(task)
         do("mark_late_folded" if is_late else "mark_folded", loads=loads, now=now)
         store.execute("DROP TABLE arrived_spans")
     return counted

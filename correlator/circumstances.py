@@ -38,6 +38,9 @@ def around(
     row = group.row
     service, environment = row["service"], row["environment"]
     ours = traffic.get((service, environment, row["operation"]), Traffic())
+    if not ours.count() and row["detector"] is not None:
+        # What drifts need not be an operation: a host, a table. Its service's spans say how long it was well.
+        ours = traffic.get((service, environment, None), Traffic())
     reverters, fixers = _mended(row, mainline, landed_or_deployed)
     callee_starts = [
         running["started_at"]

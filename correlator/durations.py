@@ -14,13 +14,18 @@ def quantile_ms(counts: Mapping[int, int], share: float) -> float | None:
 
     The value of the span of rank ceil(share x n), as its bucket tells it.
     """
-    total = sum(counts.values())
-    if not total:
+    if not sum(counts.values()):
         return None
-    passed = 0
+    bucket = quantile_bucket(counts, share)
+    # At most six digits: more would claim what the buckets do not know.
+    return float(f"{2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) / 1e6:.6g}")
+
+
+def quantile_bucket(counts: Mapping[int, int], share: float) -> int:
+    """The bucket of the span of rank ceil(share x n); ``counts`` must hold one."""
+    total, passed = sum(counts.values()), 0
     for bucket in sorted(counts):
         passed += counts[bucket]
         if passed >= share * total:
-            break
-    # At most six digits: more would claim what the buckets do not know.
-    return float(f"{2 ** ((bucket + 0.5) / BUCKETS_PER_DOUBLING) / 1e6:.6g}")
+            return bucket
+    raise ValueError("no span is counted")

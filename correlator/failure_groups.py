@@ -290,6 +290,7 @@ class Assembler:
             "previous_sha": running["previous_sha"] if running else None,
             "is_partial": any(m.cause["is_partial"] for m in ordered),
             "callers": sorted({caller for m in ordered for caller in m.cause["caller_services"] or ()}),
+            "detector": None,
         }
         return FailureGroup(
             row=row,

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from correlator import categories, suspects
+from correlator import category_texts, suspects
 from correlator.failure_groups import FailureGroup
 from correlator.incident_links import CHRONIC_AGE, LEAD, Link
 from correlator.unlinked import SILENT
@@ -149,7 +149,7 @@ def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:
 def _category(state: Row, main: FailureGroup | None) -> tuple[FailureCategory, str]:
     """Labels and words of the incident decide what spans cannot show; else the failure's own category."""
     labels = json.loads(state["labels"]) if state["labels"] else {}
-    said = categories.of_text(state["title"], labels, state["postmortem"] or "")
+    said = category_texts.rank(state["title"], labels, state["postmortem"] or "")
     is_said = bool(said) and said[0].category is not FailureCategory.UNKNOWN
     if is_said and said[0].category is FailureCategory.COMPLIANCE_GOVERNANCE:
         return said[0].category, said[0].reason

@@ -16,6 +16,7 @@ import pyarrow as pa
 from correlator import (
     candidates,
     circumstances,
+    drift_groups,
     evidence,
     evidence_in_time,
     failure_groups,
@@ -35,6 +36,7 @@ from correlator import (
 )
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.groupings import Groupings
 from correlator.histories import History
@@ -60,6 +62,7 @@ class Facts:
     repositories: Rows
     shapes: Sequence[Shape]
     service_hours: Rows
+    drifts: Sequence[Finding]
     deployments: Rows
     service_mappings: Rows
     repository_urls: Rows
@@ -247,16 +250,25 @@ class Inference:
             groupings=Groupings(self._facts.groupings),
             originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
         )
-        return assembler.assemble(self._facts.shapes)
+        drifted = drift_groups.groups(
+            self._facts.drifts, services=self._code, timeline=self._timeline, resolve=self._resolve
+        )
+        return sorted(
+            [*assembler.assemble(self._facts.shapes), *drifted], key=lambda group: group.row["group_id"]
+        )
 
     @cached_property
     def _samples(self) -> dict[str, traces.Sample]:
-        ids = sorted({g.row["sample_trace_id"] for g in self._groups})
+        ids = sorted({g.row["sample_trace_id"] for g in self._groups} - {""})
         return traces.samples(self._groups, self._reader.trace_spans(ids), self._reader.trace_exceptions(ids))
 
     @cached_property
     def _around(self) -> dict[str, evidence_in_time.Circumstances]:
-        operations = {(g.row["service"], g.row["environment"], g.row["operation"]) for g in self._groups}
+        operations: set[Operation] = {
+            (g.row["service"], g.row["environment"], name)
+            for g in self._groups
+            for name in (g.row["operation"], *([None] if g.row["detector"] else []))
+        }
         requests = traffic.of_operations(
             self._reader.traffic(operations), sha_of=self._sha_of, timeline=self._timeline
         )
@@ -443,7 +455,7 @@ class Inference:
         return outcomes.of_history(self._mainlines, states, paths_of=self._paths_of, services=places)
 
     def _outcomes(self) -> list[dict[str, Any]]:
-        groups, suspected = [g.row for g in self._groups], self._group_suspects
+        groups, suspected = [g.row for g in self._groups if _is_outcome(g)], self._group_suspects
         answered = {a.state["incident_id"]: a.suspects for a in self._answers}
         states = [a.state for a in self._answers]
         named, lines = self._repository_of, self._mainlines
@@ -473,3 +485,8 @@ class Inference:
 
 def _changes_of(listed: Iterable[Iterable[candidates.Listed]]) -> set[tuple[str, str]]:
     return {(c.change["repository"], c.change["sha"]) for found in listed for c in found}
+
+
+def _is_outcome(group: FailureGroup) -> bool:
+    """False for what may well have been wanted."""
+    return group.row["detector"] not in drift_groups.UNCOUNTED

@@ -1,7 +1,7 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-With ``root_causes.py`` and ``line_owners.py``, which keep up with failing spans and with lines, the only files of
-this room that touch the store.
+With ``root_causes.py``, ``line_owners.py`` and ``drift.py``, which keep up with failing spans, lines and hourly counts,
+the only files of this room that touch the store.
 ``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
 ``fork`` answers for the past and leaves the present as it is.
 """
@@ -20,6 +20,7 @@ import zstandard
 
 from correlator import (
     categories,
+    drift,
     fingerprint,
     histories,
     line_owners,
@@ -41,7 +42,7 @@ from schemas.vocabulary import Origin
 
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
 HISTORIES_HELD = 2
-WORKING = (*root_causes.WORKING, *line_owners.WORKING)
+WORKING = (*root_causes.WORKING, *line_owners.WORKING, *drift.WORKING)
 INFERENCES = tuple(t for t in tables.of(Schema.INFERENCES) if t not in (tables.CORRELATION_RUNS, *WORKING))
 _MARK_ROWS = 65_536
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
@@ -201,12 +202,14 @@ class Correlator:
             e["trace_id"] for e in incident_events if e["trace_id"] and _TRACE_ID.fullmatch(e["trace_id"])
         }
         root_causes.follow(working, until=as_of)
+        drift.follow(working, until=as_of)
         return Facts(
             as_of=as_of,
             histories=self._read_histories(as_of),
             repositories=store.rows("SELECT * FROM repositories ORDER BY repository"),
             shapes=root_causes.read(working, until=as_of, named=named),
             service_hours=store.rows(sql("correlator", "service_hours")),
+            drifts=drift.read(working),
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),
@@ -283,6 +286,7 @@ def rules() -> str:
     versions: Mapping[str, str] = {
         "catalogue": catalogue().version,
         "categories": categories.VERSION,
+        "drift": drift.rules(),
         "fingerprint": fingerprint.VERSION,
         "ownership": ownership.VERSION,
         "weights": weights.load().version,

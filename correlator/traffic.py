@@ -10,8 +10,8 @@ import numpy as np
 from correlator.occurrences import Times, micros
 from correlator.revisions import Timeline
 
-Operation = tuple[str, str, str]
-"""(service, environment, name of the SERVER or CONSUMER span)."""
+Operation = tuple[str, str, str | None]
+"""(service, environment, name of the SERVER or CONSUMER span; None: all that the service did)."""
 
 Counted = tuple[str | None, Times, Times]
 """(sha or None, hours as the microsecond of their beginning, requests in each)."""

@@ -12,6 +12,7 @@ from schemas.vocabulary import (
     Candidate,
     ChangeKind,
     Confidence,
+    Detector,
     EvidenceKind,
     FailureCategory,
     GroupingDecision,
@@ -279,7 +280,8 @@ class Chain(BaseModel):
     service: str
     operation: str
     exception_type: str | None
-    message: str | None
+    message: str | None = Field(description="of the exception; what was found, when a detector found it")
+    detector: Detector | None = Field(description="what found it, when no span failed; the trace shows it")
     frames: list[ChainFrame]
 
 
@@ -355,6 +357,9 @@ class FailureGroup(BaseModel):
     previous_sha: str | None
     is_partial: bool
     callers: list[str]
+    detector: Detector | None = Field(
+        description="what found it, when no span failed; null for failing spans"
+    )
     top_candidate: Candidate
     top_change: str | None
     top_weight: float

@@ -119,6 +119,10 @@ class Settings(BaseSettings):
         default=False,
         description="take what is dropped out of a request before it is written even to the spool",
     )
+    watched_attributes: tuple[str, ...] = Field(
+        (),
+        description="span attributes whose empty, null or zero values are counted: sudden ones are a failure",
+    )
     texts_scrubbed: bool = Field(
         default=True,
         description="replace credentials, mail addresses and literals in messages, stacks, queries",

@@ -340,6 +340,33 @@ OPERATION_HOURS = Table(
     ),
 )
 
+SIGNAL_HOURS = Table(
+    "signal_hours",
+    Schema.FACTS,
+    "How often something that tells of a failure without an error was seen in one hour, out of how many spans: each "
+    "counted once. One row per service, environment, revision, signal, subject, aspect and hour.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "deployment.environment.name; '' when absent", required=True),
+        _column("revision", TEXT, "vcs.ref.head.revision, else service.version, as sent; null when absent"),
+        _column("signal", TEXT, "Signal: denied | anonymous | outbound | constraint | ...", required=True),
+        _column("subject", TEXT, "route, host, collection, operation or attribute key", required=True),
+        _column("aspect", TEXT, "attribute key or form of personal data; '' when it has none", required=True),
+        _column("hour_at", TIME, "beginning of the hour in which the spans started, UTC", required=True),
+        _column("span_count", INT, "spans in which it could have been seen", required=True),
+        _column("hit_count", INT, "of them in which it was seen", required=True),
+        _column("first_seen_at", TIME, "start of the first span, UTC", required=True),
+        _column("last_seen_at", TIME, "start of the last span, UTC", required=True),
+        _column("last_received_at", TIME, "UTC", required=True),
+        _column("hit_at", TIME, "start of the first span in which it was seen, UTC; null without one"),
+        _column("hit_trace_id", TRACE_ID, "of that span"),
+        _column("hit_span_id", UINT64, "of that span"),
+        _column("miss_at", TIME, "start of the first span in which it was not seen, UTC; null without one"),
+        _column("miss_trace_id", TRACE_ID, "of that span"),
+        _column("miss_span_id", UINT64, "of that span"),
+    ),
+)
+
 # --- facts: git -----------------------------------------------------------------------------------
 
 REPOSITORIES = Table(
@@ -1047,6 +1074,59 @@ CAUSE_READS = Table(
     ),
 )
 
+DRIFT_HOURS = Table(
+    "drift_hours",
+    Schema.INFERENCES,
+    "One hour whose counts were looked through for drift.",
+    (
+        _column("hour_at", TIME, "its beginning, UTC", required=True),
+        _column("digest", TEXT, "of its counts when it was looked through", required=True),
+    ),
+    key=("hour_at",),
+)
+
+DRIFT_FINDINGS = Table(
+    "drift_findings",
+    Schema.INFERENCES,
+    "One drift: a failure that raised no error, by its first day.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("detector", TEXT, "Detector", required=True),
+        _column("subject", TEXT, "route, host, collection, operation or attribute key", required=True),
+        _column(
+            "aspect", TEXT, "attribute key, form of the data, or figures before and since", required=True
+        ),
+        _column("day_at", TIME, "beginning of the day of its onset, UTC", required=True),
+        _column("onset_at", TIME, "first span that shows it, or begin of the revision, UTC", required=True),
+        _column(
+            "last_seen_at", TIME, "until when it was seen; at most two days are looked at", required=True
+        ),
+        _column("revision", TEXT, "that ran at the onset, as sent; null when absent"),
+        _column("before_hits", INT, "hits before", required=True),
+        _column("before_spans", INT, "spans (of calls: requests) before", required=True),
+        _column("hits", INT, "hits since", required=True),
+        _column("spans", INT, "spans (of calls: requests) since", required=True),
+        _column("p_value", REAL, "chance of it without a change", required=True),
+        _column(
+            "trace_id", TEXT, "32 hex digits, a trace that shows it; '' when only counts do", required=True
+        ),
+        _column("span_id", TEXT, "16 hex digits; '' when only counts show it", required=True),
+        _column("moments", TEXT, "JSON array of [begin_us, end_us, revision, count]", required=True),
+    ),
+)
+
+DRIFT_READS = Table(
+    "drift_reads",
+    Schema.INFERENCES,
+    "How far hours were looked through for drift. One row, or none before the first time.",
+    (
+        _column("rules", TEXT, "version of the detectors", required=True),
+        _column("closed_at", TIME, "hours that ended until then, UTC", required=True),
+        _column("received_at", TIME, "newest receipt among all hours then, UTC", required=True),
+    ),
+)
+
 FAILURE_GROUPS = Table(
     "failure_groups",
     Schema.INFERENCES,
@@ -1067,13 +1147,19 @@ FAILURE_GROUPS = Table(
         _column("first_seen_at", TIME, "UTC", required=True),
         _column("last_seen_at", TIME, "UTC", required=True),
         _column("failing_trace_count", INT, "distinct traces", required=True),
-        _column("sample_trace_id", TEXT, "32 hex digits, the first failing trace", required=True),
-        _column("sample_span_id", TEXT, "16 hex digits, its root-cause span", required=True),
+        _column(
+            "sample_trace_id",
+            TEXT,
+            "32 hex digits, the first failing trace; '' when only counts show it",
+            required=True,
+        ),
+        _column("sample_span_id", TEXT, "16 hex digits, its root-cause span; '' as above", required=True),
         _column("repository", TEXT, "of the service; null when unknown"),
         _column("onset_sha", TEXT, "revision that ran when it was first seen; null when unknown"),
         _column("previous_sha", TEXT, "revision that ran before; null when unknown"),
         _column("is_partial", BOOL, "some of its traces lack their root span", required=True),
         _column("callers", TEXTS, "services above the root-cause span in its traces, sorted", required=True),
+        _column("detector", TEXT, "Detector that found it; null for failing spans"),
     ),
     key=("group_id",),
 )

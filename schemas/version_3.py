@@ -1,6 +1,6 @@
 """The step to schema version 3: exceptions carry the number of the load that brought them; code mappings, source maps,
 what people decide about fingerprints; provenance by import, by people and by earlier rules; whether a tool wrote a path,
-and what .git-blame-ignore-revs says.
+and what .git-blame-ignore-revs says; signals counted by the hour, of spans that come from then on.
 
 Frozen: it leads from what version 2 was to what version 3 was, whatever the tables are today.
 """
@@ -117,4 +117,10 @@ STATEMENTS: tuple[str, ...] = (
     """CREATE TABLE facts.ignored_revisions (
       repository VARCHAR NOT NULL, sha VARCHAR NOT NULL, revisions VARCHAR[] NOT NULL,
       PRIMARY KEY (repository, sha))""",
+    """CREATE TABLE facts.signal_hours (
+        service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, signal VARCHAR NOT NULL,
+        subject VARCHAR NOT NULL, aspect VARCHAR NOT NULL, hour_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL,
+        hit_count BIGINT NOT NULL, first_seen_at TIMESTAMP NOT NULL, last_seen_at TIMESTAMP NOT NULL,
+        last_received_at TIMESTAMP NOT NULL, hit_at TIMESTAMP, hit_trace_id UUID, hit_span_id UBIGINT,
+        miss_at TIMESTAMP, miss_trace_id UUID, miss_span_id UBIGINT)""",
 )

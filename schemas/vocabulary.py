@@ -142,6 +142,37 @@ class DeploymentType(StrEnum):
     ROLLBACK = "rollback"
 
 
+class Signal(StrEnum):
+    """What is counted by the hour because it tells of a failure that raises no error."""
+
+    DENIED = "denied"
+    """Requests of a route that were refused for want of identity or right."""
+    ANONYMOUS = "anonymous"
+    """Granted requests of a route that name no user."""
+    OUTBOUND = "outbound"
+    """Calls to a host."""
+    CONSTRAINT = "constraint"
+    """Calls to a collection of a database that broke one of its rules."""
+    EMPTY_VALUE = "empty_value"
+    """Spans of an operation in which a watched attribute says nothing."""
+    PERSONAL_DATA = "personal_data"
+    """Attribute values that have the form of personal data, of one span in four."""
+
+
+class Detector(StrEnum):
+    """What finds failures that raise no error; docs/failure-categories.md tells the test of each."""
+
+    DENIALS_ROSE = "denials_rose"
+    DENIALS_STOPPED = "denials_stopped"
+    CALLERS_UNAUTHENTICATED = "callers_unauthenticated"
+    HOST_IS_NEW = "host_is_new"
+    CONSTRAINTS_BROKEN = "constraints_broken"
+    VALUES_EMPTY = "values_empty"
+    PERSONAL_DATA_SENT = "personal_data_sent"
+    OPERATION_SLOWER = "operation_slower"
+    CALLS_MULTIPLIED = "calls_multiplied"
+
+
 class OutcomeKind(StrEnum):
     """What can happen to a change within its follow-up window (14 days)."""
 
@@ -306,6 +337,9 @@ ATTRIBUTES_HASHED: tuple[str, ...] = (
     "net.sock.peer.addr",
 )
 """Attributes of which only a keyed hash is stored: callers can be told apart, not named."""
+
+IDENTITY_KEYS: tuple[str, ...] = (ENDUSER_ID, "enduser.pseudo.id", USER_ID, USER_HASH)
+"""Attributes that tell who asked; a request without any of them is anonymous."""
 
 RENAMED_KEYS: dict[str, str] = {
     "deployment.environment": DEPLOYMENT_ENVIRONMENT_NAME,

@@ -103,6 +103,7 @@ def group(
         "onset_sha": revisions[0] if revisions else revision,
         "previous_sha": None,
         "callers": [],
+        "detector": None,
         **overrides,
     }
     return FailureGroup(

@@ -36,6 +36,7 @@ SELECT
     g.previous_sha,
     g.is_partial,
     g.callers,
+    g.detector,
     coalesce(t.top_candidate, 'unattributed') AS top_candidate,
     nullif(t.top_change, '') AS top_change,
     coalesce(t.top_weight, 1.0) AS top_weight

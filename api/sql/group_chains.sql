@@ -10,6 +10,8 @@ SELECT
     g.operation,
     g.exception_type,
     g.message_template,
+    g.detector,
+    g.title,
     g.first_seen_at AS failed_at
 FROM failure_groups AS g
 WHERE list_contains($group_ids, g.group_id)

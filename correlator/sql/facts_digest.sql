@@ -6,6 +6,8 @@
 SELECT sha256(concat_ws('|',
     (SELECT concat_ws(',', count(*), max(received_at)) FROM spans),
     (SELECT concat_ws(',', count(*), max(late_folded_at)) FROM folded_loads WHERE late_count > 0 AND late_folded_at IS NOT NULL),
+    -- Drift is looked for in whole hours that are counted: a new one may hold some.
+    (SELECT max(hour_at) FROM operation_hours WHERE hour_at + INTERVAL 1 HOUR <= $until),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM exceptions WHERE "time" <= $until::TIMESTAMP_NS),
     (SELECT string_agg(concat_ws(',', repository, source, url, head_sha, notes_sha, assume_unmarked, assume_unmarked_from, least(synced_at, $until)), ';' ORDER BY repository) FROM repositories),
     (SELECT concat_ws(',', count(*), max(received_at)) FROM deployments WHERE coalesce(finished_at, started_at) <= $until),

@@ -15,6 +15,7 @@ from schemas.store import ROW_GROUP_SIZE, Store
 
 NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
 NEW_IN_3 = {
+    "facts.signal_hours",
     "facts.code_mappings",
     "facts.source_maps",
     "ledger.groupings",
