@@ -294,7 +294,7 @@ class Installation:
 
     def count(self, *, is_thorough: bool = False) -> int:
         """Count new spans by operation and hour, and return how many there were; ``is_thorough``: late ones too, whatever it costs."""
-        with self._rollup_lock:
+        with self._rollup_lock, self.store.at_work():
             return rollups.fold(self.store, self.settings, now=datetime.now(UTC), is_thorough=is_thorough)
 
     def retain(self) -> None:

@@ -128,10 +128,10 @@ class Settings(BaseSettings):
         description="replace credentials, mail addresses and literals in messages, stacks, queries",
     )
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
-    duckdb_memory_limit: str = Field("256MB", description="of the store while it correlates or reports")
+    duckdb_memory_limit: str = Field("384MB", description="of the store while it counts, correlates or reports")
     duckdb_memory_resting: str = Field(
-        "96MB",
-        description="of the store while it only receives, counts and answers; more is a cache of the file",
+        "160MB",
+        description="of the store while it only receives and answers; more is a cache of the file",
     )
     duckdb_threads: int = Field(2, gt=0)
 
