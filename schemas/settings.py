@@ -128,7 +128,9 @@ class Settings(BaseSettings):
         description="replace credentials, mail addresses and literals in messages, stacks, queries",
     )
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
-    duckdb_memory_limit: str = Field("384MB", description="of the store while it counts, correlates or reports")
+    duckdb_memory_limit: str = Field(
+        "384MB", description="of the store while it counts, correlates or reports"
+    )
     duckdb_memory_resting: str = Field(
         "160MB",
         description="of the store while it only receives and answers; more is a cache of the file",
