@@ -24,10 +24,6 @@ NOT_ENOUGH = "not enough data"
 NO_DIFFERENCE = "no difference shown"
 
 
-UNITS = ("percent", "per_100", "per_1000_lines", "per_day", "ratio", "days", "hours", "minutes", "count")
-"""How a metric is printed: a share in [0, 1] as percent, the others as they are."""
-
-
 # --- numbers --------------------------------------------------------------------------------------
 
 

@@ -58,7 +58,6 @@ _CALLOUT = re.compile(
     re.I,
 )
 _SQUASH_RULE = re.compile(r"^-{5,}$")
-_EXAMPLE = re.compile(r":\s*(?:\n|$)")
 _SQUASH_HEADER = re.compile(r"^(?:commit [0-9a-f]{7,64}|author|date|merge|squashed commit)\b", re.IGNORECASE)
 _ATTRIBUTION = re.compile(
     r"\b(?:AI|LLMs?|attribution|disclosure|assist\w*|co-?authors?|credits?|trailers?|tooling)\b", re.I
