@@ -115,13 +115,13 @@ class Assembler:
         port: RepositoryPort,
         services: Mapping[str, ServiceCode],
         timeline: Timeline,
-        resolve: Callable[[str, str], CommitSha | None],
+        revision_of: Callable[[str, str | None], str | None],
         landing: Callable[[str, str], str | None],
         groupings: Groupings | None = None,
         originals: OriginalFrames | None = None,
     ) -> None:
         self._port = port
-        self._resolve = resolve
+        self._revision_of = revision_of
         self._services = services
         self._timeline = timeline
         self._landing = landing
@@ -199,10 +199,10 @@ class Assembler:
         return CommitSha(running["sha"]) if running and running["sha"] else None
 
     def _stated_revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
-        for text in (cause["revision"], cause["service_version"]):
-            sha = self._resolve(code.repository, text) if text and code.repository else None
+        for text in (cause["revision"], cause["service_version"]) if code.repository else ():
+            sha = self._revision_of(cause["service"], text)
             if sha:
-                return sha
+                return CommitSha(sha)
         return None
 
     def _times_by_revision(self, shape: Shape) -> Iterator[tuple[str | None, Times]]:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from correlator import (
+    artifacts,
     candidates,
     circumstances,
     drift_groups,
@@ -68,6 +69,8 @@ class Facts:
     repository_urls: Rows
     incident_events: Rows
     verdicts: Rows
+    running_names: Rows = ()
+    builds: Rows = ()
     groupings: Rows = ()
     code_mappings: Rows = ()
     source_maps: Rows = ()
@@ -172,6 +175,11 @@ class Inference:
             self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
         return self._resolved[key]
 
+    def _revision(self, service: str, text: str | None) -> str | None:
+        """The commit that a service's telemetry or deployment names by ``text``: by itself, or by facts about it."""
+        repository = self._repository_by_service.get(service)
+        return self._artifacts.sha(repository, service, text) if repository and text else None
+
     def _position(self, repository: str, sha: str) -> int | None:
         return self._mainlines[repository].position(sha) if repository in self._mainlines else None
 
@@ -212,12 +220,26 @@ class Inference:
         }
 
     @cached_property
+    def _repository_by_service(self) -> dict[str, str]:
+        return {name: code.repository for name, code in self._code.items() if code.repository}
+
+    @cached_property
+    def _artifacts(self) -> artifacts.Artifacts:
+        return artifacts.Artifacts(
+            resources=self._facts.running_names,
+            deployments=self._facts.deployments,
+            builds=self._facts.builds,
+            repository_of=self._repository_by_service,
+            resolve=self._resolve,
+        )
+
+    @cached_property
     def _running(self) -> list[dict[str, Any]]:
         return revisions.running(
             self._facts.service_hours,
             self._facts.deployments,
-            repository_of={name: c.repository for name, c in self._code.items() if c.repository},
-            resolve=self._resolve,
+            repository_of=self._repository_by_service,
+            revision_of=self._revision,
             position_of=self._position,
         )
 
@@ -245,13 +267,13 @@ class Inference:
             port=self._port,
             services=self._code,
             timeline=self._timeline,
-            resolve=self._resolve,
+            revision_of=self._revision,
             landing=self._landing,
             groupings=Groupings(self._facts.groupings),
             originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
         )
         drifted = drift_groups.groups(
-            self._facts.drifts, services=self._code, timeline=self._timeline, resolve=self._resolve
+            self._facts.drifts, services=self._code, timeline=self._timeline, revision_of=self._revision
         )
         return sorted(
             [*assembler.assemble(self._facts.shapes), *drifted], key=lambda group: group.row["group_id"]
@@ -270,7 +292,7 @@ class Inference:
             for name in (g.row["operation"], *([None] if g.row["detector"] else []))
         }
         requests = traffic.of_operations(
-            self._reader.traffic(operations), sha_of=self._sha_of, timeline=self._timeline
+            self._reader.traffic(operations), sha_of=self._revision, timeline=self._timeline
         )
         deployed_at = {
             row["sha"]: row["deployed_at"]
@@ -292,10 +314,6 @@ class Inference:
             )
             for g in self._groups
         }
-
-    def _sha_of(self, service: str, text: str | None) -> str | None:
-        place = self._code.get(service)
-        return self._resolve(place.repository, text) if text and place and place.repository else None
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""
