@@ -6,7 +6,7 @@ traces) is asked of a :class:`Reader`; what git must be asked, of the repository
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -26,9 +26,11 @@ from correlator import (
     incidents,
     mainlines,
     outcomes,
+    plausible,
     revisions,
     rework,
     services,
+    supposed,
     tokens,
     traces,
     traffic,
@@ -38,7 +40,7 @@ from correlator import (
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.drift_detectors import Finding
-from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.failure_groups import FailureGroup, ServiceCode, Supposed
 from correlator.groupings import Groupings
 from correlator.histories import History
 from correlator.original_frames import OriginalFrames
@@ -74,6 +76,16 @@ class Facts:
     groupings: Rows = ()
     code_mappings: Rows = ()
     source_maps: Rows = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A failure group, and what surrounds it, if one revision ran."""
+
+    one: Supposed
+    group: FailureGroup
+    around: evidence_in_time.Circumstances
+    timeline: revisions.Timeline
 
 
 class Reader(Protocol):
@@ -125,6 +137,7 @@ class Inference:
             tables.CHANGE_REWORK: self._rework(),
             tables.SERVICE_REPOSITORIES: self._placed,
             tables.RUNNING_REVISIONS: self._running,
+            tables.PLAUSIBLE_REVISIONS: self._posterior.rows(),
             tables.CHANGE_DEPLOYMENTS: self._first_deployments,
             tables.FAILURE_GROUPS: [g.row for g in self._groups],
             tables.GROUP_FRAMES: (frame for g in self._groups for frame in g.frames),
@@ -248,6 +261,21 @@ class Inference:
         return revisions.Timeline(self._running)
 
     @cached_property
+    def _posterior(self) -> plausible.Posterior:
+        hours = (
+            {**row, "sha": self._revision(row["service"], row["revision"])}
+            for row in self._facts.service_hours
+        )
+        return plausible.Posterior(
+            timeline=self._timeline,
+            hours=hours,
+            mainlines=self._mainlines,
+            services={name: (code.repository, code.path) for name, code in self._code.items()},
+            paths_of=self._paths_of,
+            as_of=self._facts.as_of,
+        )
+
+    @cached_property
     def _first_deployments(self) -> list[dict[str, Any]]:
         return revisions.first_deployments(
             self._running,
@@ -271,6 +299,8 @@ class Inference:
             landing=self._landing,
             groupings=Groupings(self._facts.groupings),
             originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
+            plausible_at=self._posterior.at,
+            position_of=self._position,
         )
         drifted = drift_groups.groups(
             self._facts.drifts, services=self._code, timeline=self._timeline, revision_of=self._revision
@@ -347,33 +377,70 @@ class Inference:
 
     @cached_property
     def _group_suspects(self) -> dict[str, list[Suspect]]:
+        cases = {g.row["group_id"]: self._cases(g) for g in self._groups}
         listed = {
-            g.row["group_id"]: candidates.listed(
-                g,
-                callees=self._samples[g.row["group_id"]].callees,
-                timeline=self._timeline,
-                mainlines=self._mainlines,
-                services=self._code,
-                paths_of=self._paths_of,
-                is_late=evidence_in_time.is_late(g, self._around[g.row["group_id"]]),
-                weights=self._weights,
-            )
-            for g in self._groups
+            (name, at): self._listed(case) for name, found in cases.items() for at, case in enumerate(found)
         }
         hunks = self._reader.hunks(_changes_of(listed.values()))
         vocabulary = tokens.Vocabulary(hunks)
         return {
-            g.row["group_id"]: evidence.weigh(
-                g,
-                listed[g.row["group_id"]],
-                self._around[g.row["group_id"]],
-                paths_of=self._paths_of,
-                hunks=hunks,
-                vocabulary=vocabulary,
-                weights=self._weights,
+            name: supposed.mixed(
+                [
+                    (
+                        case.one,
+                        *evidence.weigh(
+                            case.group,
+                            listed[(name, at)],
+                            case.around,
+                            paths_of=self._paths_of,
+                            hunks=hunks,
+                            vocabulary=vocabulary,
+                            weights=self._weights,
+                        ),
+                    )
+                    for at, case in enumerate(found)
+                ]
             )
-            for g in self._groups
+            for name, found in cases.items()
         }
+
+    def _cases(self, group: FailureGroup) -> list[_Case]:
+        """The group as it is; where its revision is unknown, as it is if each that may have run did."""
+        around = self._around[group.row["group_id"]]
+        row, interval = group.row, around.onset_interval
+        found: list[_Case] = []
+        for one in group.supposed:
+            timeline = supposed.timeline_at(group, one, self._timeline, self._posterior)
+            # When it began is a guess then: evidence in time does not build on it.
+            at = replace(around, onset_interval=None)
+            found.append(_Case(one, supposed.group_at(group, one), at, timeline))
+        if not found and row["onset_sha"] and interval is not None and interval["previous_sha"] is None:
+            place = (row["service"], row["environment"])
+            for one in self._hypotheses(row, self._posterior.before(*place, interval["started_at"])):
+                timeline = supposed.timeline_after(interval, one, self._timeline)
+                at = replace(around, onset_interval=timeline.at(*place, row["first_seen_at"]))
+                found.append(_Case(one, group, at, timeline))
+        known = Supposed(CommitSha(row["onset_sha"] or ""), 1.0, "known", ())
+        return found or [_Case(known, group, around, self._timeline)]
+
+    def _hypotheses(self, row: Row, found: Sequence[plausible.Plausible]) -> list[Supposed]:
+        positions = {one.sha: self._position(row["repository"], one.sha) or 0 for one in found}
+        return [
+            Supposed(CommitSha(one.sha), one.probability, one.basis, ())
+            for one in plausible.hypotheses(found, positions)
+        ]
+
+    def _listed(self, case: _Case) -> list[candidates.Listed]:
+        return candidates.listed(
+            case.group,
+            callees=self._samples[case.group.row["group_id"]].callees,
+            timeline=case.timeline,
+            mainlines=self._mainlines,
+            services=self._code,
+            paths_of=self._paths_of,
+            is_late=evidence_in_time.is_late(case.group, case.around),
+            weights=self._weights,
+        )
 
     # --- what each incident says ------------------------------------------------------------------------
 

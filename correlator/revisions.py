@@ -373,6 +373,16 @@ class Timeline:
         index = self.index_at(service, environment, moment)
         return None if index is None else self.of(service, environment)[index]
 
+    def supposing(self, service: str, environment: str, rows: Sequence[Row]) -> "Timeline":
+        """The same with other intervals of one service in one environment, oldest first."""
+        found = Timeline(())
+        key = (service, self.environment(service, environment) or environment)
+        found._rows = defaultdict(list, self._rows) | {key: list(rows)}
+        found._starts = self._starts | {key: [row["started_at"] for row in rows]}
+        found._environments = defaultdict(list, self._environments)
+        found._environments[service] = sorted({*self._environments.get(service, ()), key[1]})
+        return found
+
     def of(self, service: str, environment: str) -> Sequence[Row]:
         """Every interval of a service in an environment, oldest first."""
         found = self.environment(service, environment)

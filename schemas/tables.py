@@ -988,6 +988,29 @@ RUNNING_REVISIONS = Table(
     key=("service", "environment", "started_at"),
 )
 
+PLAUSIBLE_REVISIONS = Table(
+    "plausible_revisions",
+    Schema.INFERENCES,
+    "One revision that may have run in an interval in which nothing names one; those of an interval sum to one.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("started_at", TIME, "UTC", required=True),
+        _column("ended_at", TIME, "UTC", required=True),
+        _column("rank", INT32, "1 for the likeliest", required=True),
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> changes", required=True),
+        _column("probability", REAL, "0..1, rounded to 6 decimals", required=True),
+        _column(
+            "basis",
+            TEXT,
+            "what gives most of it: last_known | sister_services | own_, repository_, other_lead_times | custom",
+            required=True,
+        ),
+    ),
+    key=("service", "environment", "started_at", "rank"),
+)
+
 CHANGE_DEPLOYMENTS = Table(
     "change_deployments",
     Schema.INFERENCES,

@@ -139,7 +139,7 @@ def weighed(
 ) -> list[Suspect]:
     """``evidence.weigh`` with paths and hunks by the position of their change."""
     hunks_of = {sha(n): rows for n, rows in (hunks or {}).items()}
-    return evidence.weigh(
+    found, _ = evidence.weigh(
         failure,
         candidates,
         circumstances or around(),
@@ -148,6 +148,7 @@ def weighed(
         vocabulary=Vocabulary(hunks_of),
         weights=RULED,
     )
+    return found
 
 
 def mass(found: Sequence[Suspect], on: int | Candidate) -> float:
