@@ -47,7 +47,7 @@ from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
-from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
+from schemas.records import Branch, CommitSha, RepositoryName, RepositoryPort, Suspect
 from schemas.settings import Settings
 from schemas.tables import Table
 from schemas.vocabulary import HTTP_ROUTE, OutcomeKind
@@ -120,6 +120,7 @@ class Inference:
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str], CommitSha | None] = {}
+        self._branches: dict[tuple[str, str], Branch | None] = {}
         self._weighed_services = traffic.weighed_services(facts.service_hours)
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
@@ -158,7 +159,8 @@ class Inference:
 
     @cached_property
     def _mainlines(self) -> dict[str, mainlines.Mainline]:
-        return mainlines.by_repository(change for h in self._facts.histories for change in h.changes)
+        changes = (change for h in self._facts.histories for change in h.changes)
+        return mainlines.by_repository(changes, self._branch)
 
     @cached_property
     def _paths_of(self) -> dict[tuple[str, str], Sequence[str]]:
@@ -187,6 +189,12 @@ class Inference:
         if key not in self._resolved:
             self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
         return self._resolved[key]
+
+    def _branch(self, repository: str, sha: str) -> Branch | None:
+        key = (repository, sha)
+        if key not in self._branches:
+            self._branches[key] = self._port.branch(RepositoryName(repository), CommitSha(sha))
+        return self._branches[key]
 
     def _revision(self, service: str, text: str | None) -> str | None:
         """The commit that a service's telemetry or deployment names by ``text``: by itself, or by facts about it."""

@@ -586,7 +586,7 @@ GIT_BLAMES = Table(
 GIT_ANSWERS = Table(
     "git_answers",
     Schema.FACTS,
-    "Excerpts and literal searches at a revision (answers of RepositoryPort.excerpt and .search) as JSON.",
+    "Answers of RepositoryPort.excerpt, .search and .branch at a revision, as JSON.",
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("sha", TEXT, "revision asked", required=True),

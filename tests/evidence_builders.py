@@ -19,7 +19,15 @@ from correlator.occurrences import micros
 from correlator.shapes import Shape
 from correlator.tokens import Vocabulary
 from correlator.traffic import Traffic
-from schemas.records import BlamedLine, CommitSha, FailureFacts, RepositoryName, Suspect, SuspectEvidence
+from schemas.records import (
+    BlamedLine,
+    Branch,
+    CommitSha,
+    FailureFacts,
+    RepositoryName,
+    Suspect,
+    SuspectEvidence,
+)
 from schemas.vocabulary import Candidate, EvidenceKind
 
 Row = dict[str, Any]
@@ -203,6 +211,9 @@ class Repository:
         around: int = 3,
     ) -> tuple[tuple[int, str], ...]:
         return ()
+
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        return None
 
     def search(
         self,
