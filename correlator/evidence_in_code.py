@@ -42,16 +42,19 @@ def of_code(
     tokens: TokenRarity,
     around: Circumstances,
     weights: Weights,
+    in_diff: Sequence[SuspectEvidence] = (),
 ) -> list[SuspectEvidence]:
     """Evidence of one candidate; that it touches nothing the failure shows is a piece too.
 
     Args:
+        in_diff: what its diff says.
         touched: paths that the change touches (production code and others).
         hunks: rows of ``hunks`` of the change.
     """
     found = [
         *_of_frames(candidate, group, touched, hunks, around, weights),
         *_of_tokens(candidate, group, hunks, tokens, around, weights),
+        *in_diff,
     ]
     if candidate.steps_back >= 0:
         found += _of_files(group, touched, around, weights)

@@ -15,10 +15,12 @@ import pyarrow as pa
 
 from correlator import (
     candidates,
+    change_diffs,
     circumstances,
     drift_groups,
     evidence,
     evidence_in_time,
+    failing_code,
     failure_groups,
     incident_links,
     incident_states,
@@ -36,6 +38,7 @@ from correlator import (
 )
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.change_diffs import ChangeDiff
 from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.groupings import Groupings
@@ -342,8 +345,10 @@ class Inference:
             )
             for g in self._groups
         }
-        hunks = self._reader.hunks(_changes_of(listed.values()))
+        changes = _changes_of(listed.values())
+        hunks = self._reader.hunks(changes)
         vocabulary = tokens.Vocabulary(hunks)
+        diffs = self._diffs(changes)
         return {
             g.row["group_id"]: evidence.weigh(
                 g,
@@ -352,9 +357,22 @@ class Inference:
                 paths_of=self._paths_of,
                 hunks=hunks,
                 vocabulary=vocabulary,
+                code=failing_code.read(g, self._port),
+                diffs=diffs,
                 weights=self._weights,
             )
             for g in self._groups
+        }
+
+    def _diffs(self, changes: Collection[tuple[str, str]]) -> dict[str, ChangeDiff]:
+        """change sha -> its diff, read, of (repository, change sha) pairs; what git cannot show is left out."""
+        asked: dict[str, set[CommitSha]] = defaultdict(set)
+        for repository, sha in changes:
+            asked[repository].add(CommitSha(sha))
+        return {
+            sha: change_diffs.read(hunks)
+            for repository in sorted(asked)
+            for sha, hunks in self._port.diffs(RepositoryName(repository), asked[repository]).items()
         }
 
     # --- what each incident says ------------------------------------------------------------------------

@@ -578,7 +578,7 @@ GIT_BLAMES = Table(
 GIT_ANSWERS = Table(
     "git_answers",
     Schema.FACTS,
-    "Excerpts and literal searches at a revision (answers of RepositoryPort.excerpt and .search) as JSON.",
+    "Excerpts, literal searches and diffs at a revision (answers of RepositoryPort.excerpt, .search, .diffs) as JSON.",
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("sha", TEXT, "revision asked", required=True),
