@@ -15,6 +15,7 @@ from correlator.definitions import NAME
 from schemas.records import DiffHunk
 
 NAMES_PER_CHANGE_MAX = 4_000
+FILES_PER_NAME_MAX = 8
 READ_MAX = 8_192
 _SPACE = re.compile(r"\s+")
 # A parameter on a line of its own: `limit: int = 10,`
@@ -32,11 +33,12 @@ class Place:
 
 
 Named = Mapping[str, Place]
+Places = Mapping[str, Sequence[Place]]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeDiff:
-    """What one change does, name by name, each with its first place.
+    """What one change does, name by name, each with its first place, or with its first place in each of a few files.
 
     ``removed``: names that it defined no more. ``added``: names that it defines. ``signatures``: functions whose parameters or defaults it
     changed. ``touched``: functions that it changed in any way. ``values``: names to which it gives another value, with
@@ -48,15 +50,15 @@ class ChangeDiff:
     paths: frozenset[str]
     removed: Named
     added: Named
-    signatures: Named
-    touched: Named
+    signatures: Places
+    touched: Places
     values: Mapping[str, tuple[Place, str, str]]
     raises: Named
     phrases: Named
     guards: Named
     loads: Named
     bounds: Named
-    words: Named
+    words: Places
 
 
 EMPTY = ChangeDiff(frozenset(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
@@ -88,15 +90,15 @@ class _Reading:
         self.won: dict[str, Place] = {}
         self.before: dict[str, set[str]] = defaultdict(set)
         self.after: dict[str, set[str]] = defaultdict(set)
-        self.signatures: dict[str, Place] = {}
-        self.touched: dict[str, Place] = {}
+        self.signatures: dict[str, list[Place]] = {}
+        self.touched: dict[str, list[Place]] = {}
         self.values: dict[str, tuple[Place, str, str]] = {}
         self.raises: dict[str, Place] = {}
         self.phrases: dict[str, Place] = {}
         self.guards: dict[str, Place] = {}
         self.loads: dict[str, Place] = {}
         self.bounds: dict[str, Place] = {}
-        self.words: dict[str, Place] = {}
+        self.words: dict[str, list[Place]] = {}
 
     def take(self, hunk: DiffHunk) -> None:
         family = definitions.family_of(hunk.path)
@@ -104,14 +106,13 @@ class _Reading:
         start = Place(hunk.path, hunk.new_start)
         inside = definitions.function(hunk.heading, family) if hunk.heading else None
         if inside:
-            self.touched.setdefault(inside, start)
+            _note(self.touched, inside, start)
         self._definitions(hunk, family, inside)
         self._values(hunk)
         self._meanings(hunk, family)
         for number, line in _numbered(hunk):
             for word in NAME.findall(line):
-                if len(self.words) < NAMES_PER_CHANGE_MAX:
-                    self.words.setdefault(word, Place(hunk.path, number))
+                _note(self.words, word, Place(hunk.path, number))
 
     def _definitions(self, hunk: DiffHunk, family: str | None, inside: str | None) -> None:
         """Names that go and come, and functions whose head differs."""
@@ -123,13 +124,17 @@ class _Reading:
                     names.setdefault(name, place)
                 if (begun := definitions.function(line, family)) is not None:
                     known[begun] = _head(lines, number)
-                    self.touched.setdefault(begun, place)
+                    _note(self.touched, begun, place)
+                    if begun in definitions.CONSTRUCTORS and (owner := definitions.type_name(hunk.heading)):
+                        # Who calls a constructor names its class.
+                        known[owner] = known[begun]
+                        _note(self.touched, owner, place)
         for name, head in heads[0].items():
             self.before[name].add(head)
         for name, head in heads[1].items():
             self.after[name].add(head)
         if inside and not heads[0] and not heads[1] and _only_parameters(hunk):
-            self.signatures.setdefault(inside, Place(hunk.path, hunk.new_start))
+            _note(self.signatures, inside, Place(hunk.path, hunk.new_start))
 
     def _values(self, hunk: DiffHunk) -> None:
         old = {found[0]: found[1] for line in hunk.removed if (found := definitions.bound(line))}
@@ -183,6 +188,16 @@ class _Reading:
             self.bounds,
             self.words,
         )
+
+
+def _note(places: dict[str, list[Place]], name: str, place: Place) -> None:
+    """Keep the first place of ``name`` in each file, of a few files; of a change with too many names the first ones."""
+    known = places.get(name)
+    if known is None:
+        if len(places) < NAMES_PER_CHANGE_MAX:
+            places[name] = [place]
+    elif known[-1].path != place.path and len(known) < FILES_PER_NAME_MAX:
+        known.append(place)
 
 
 def _numbered(hunk: DiffHunk) -> Iterable[tuple[int, str]]:

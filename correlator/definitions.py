@@ -131,12 +131,21 @@ def function(line: str, family: str | None) -> str | None:
     return next((name for name in found.groupdict().values() if name), None) if found else None
 
 
+CONSTRUCTORS = frozenset({"__init__", "__new__", "__call__", "constructor", "initialize", "__construct"})
+
+
+def type_name(line: str | None) -> str | None:
+    """Name of the class, the record, the module that ``line`` begins to define."""
+    found = _TYPE.match(line) if line else None
+    return re.split(r"[.:]+", found["name"].strip(":."))[-1] if found else None
+
+
 def defined(line: str, family: str | None) -> list[str]:
     """Names that come into the world by ``line``: of a function, a type, a field, a constant, an import or an export."""
     if (name := function(line, family)) is not None:
         return [name]
-    if found := _TYPE.match(line):
-        return [re.split(r"[.:]+", found["name"].strip(":."))[-1]]
+    if (name := type_name(line)) is not None:
+        return [name]
     if found := _IMPORTED.match(line):
         listed = found["names"] or found["braced"] or found["required"] or ""
         return [

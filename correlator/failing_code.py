@@ -5,6 +5,7 @@ says is missing. Read through the repository port at the revision that failed; p
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from posixpath import dirname, join, normpath, splitext
 from typing import Any
 
@@ -19,6 +20,7 @@ FRAMES_MAX = 6
 AROUND = 50
 HEAD_LINES = 50
 STATEMENT_LINES = 6
+STACK_CHARACTERS_MAX = 20_000
 
 # What a message says is not there, each with its example.
 _LACKING = tuple(
@@ -81,7 +83,8 @@ class FailingCode:
 
     ``statements``: on the failing lines. ``called``: of these, what is called. ``bodies``: called or read in the functions of the
     stack. ``functions``: of the stack. ``imports``: paths that its files import. ``lacking``: what the failure says is missing.
-    ``outside``: packages of the frames that do not map.
+    ``outside``: packages of the frames that do not map. ``raising``: of these, the packages
+    of the frames inside of the first that maps. ``quoted``: names on the source lines that the stack itself quotes.
     """
 
     statements: tuple[frozenset[str], ...] = ()
@@ -91,16 +94,21 @@ class FailingCode:
     imports: frozenset[str] = frozenset()
     lacking: frozenset[str] = frozenset()
     outside: frozenset[str] = frozenset()
+    raising: frozenset[str] = frozenset()
+    quoted: frozenset[str] = frozenset()
 
 
 def read(group: FailureGroup, port: RepositoryPort) -> FailingCode:
     """The code of the first frames of ``group`` that map, at the revision of its onset."""
     repository, sha = group.row["repository"], group.row["onset_sha"]
     outside = packages.of_files(frame["file"] for frame in group.frames if not frame["path"])
+    inner = takewhile(lambda frame: not frame["path"], group.frames)
+    raising = packages.of_files(frame["file"] for frame in inner)
     missing = lacking(group.facts.exception_type, group.facts.message)
+    quoted = _names(quoted_lines(group.stack_text or ""))
     mapped = [frame for frame in group.frames if frame["path"]][:FRAMES_MAX]
     if not repository or not sha or not mapped:
-        return FailingCode(lacking=missing, outside=outside)
+        return FailingCode(lacking=missing, outside=outside, raising=raising, quoted=quoted)
     at = RepositoryName(repository), CommitSha(sha)
     read_frames = [_of_frame(frame, port, at) for frame in mapped]
     tree = frozenset(port.tree(*at))
@@ -116,7 +124,21 @@ def read(group: FailureGroup, port: RepositoryPort) -> FailingCode:
         imports=frozenset(imports),
         lacking=missing,
         outside=outside,
+        raising=raising,
+        quoted=quoted,
     )
+
+
+# CPython prints the line below each frame, without the marks `^^^^` under it.
+_QUOTED_LINE = re.compile(
+    r"^ +File \"[^\"\n]{1,400}\", line \d+, in [^\n]{1,200}\n {4,}([^\s^~][^\n]{0,300})$", re.MULTILINE
+)
+QUOTED_MAX = 12
+
+
+def quoted_lines(text: str) -> list[str]:
+    """Source lines that the text of a stack quotes, the last ones, where it quotes any."""
+    return _QUOTED_LINE.findall(text[-STACK_CHARACTERS_MAX:])[-QUOTED_MAX:]
 
 
 def lacking(exception_type: str | None, message: str | None) -> frozenset[str]:

@@ -76,7 +76,7 @@ class FailureGroup:
 
     ``callee``: service on the other side of a failing call that it took part in, None for other failures. ``entry``: name of the
     SERVER or CONSUMER span by which the work entered the service; traffic is counted by it. ``shape_ids``: the shapes that
-    it is made of. ``named_traces``: trace ids of it that incidents name.
+    it is made of. ``named_traces``: trace ids of it that incidents name. ``stack_text``: the stack as it was sent.
     """
 
     row: dict[str, Any]
@@ -90,6 +90,7 @@ class FailureGroup:
     entry: str
     shape_ids: tuple[int, ...] = ()
     named_traces: frozenset[str] = frozenset()
+    stack_text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +305,7 @@ class Assembler:
             entry=cause["entry_name"] or cause["name"],
             shape_ids=tuple(sorted(m.cause["shape_id"] for m in ordered)),
             named_traces=frozenset().union(*(m.shape.named for m in ordered)),
+            stack_text=cause["exception_stacktrace"],
         )
 
     def _frames(

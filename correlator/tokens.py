@@ -87,6 +87,11 @@ class TokenRarity:
         count = sum(token in tokens for tokens in self._tokens)
         return self._rarity(count) if count else 0.0
 
+    @property
+    def rarest(self) -> float:
+        """Weight of a token of one candidate alone."""
+        return self._rarity(1)
+
     def _rarity(self, count: int) -> float:
         total = len(self._tokens)
         return 0.0 if total > 3 and count * 2 > total else log((total + 1) / (count + 0.5))
