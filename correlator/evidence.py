@@ -42,6 +42,11 @@ def weigh(
         code: what the code on the stack names.
         diffs: change sha -> its diff, read.
     """
+    repository = group.row["repository"]
+
+    def touched_by(sha: str) -> Sequence[str]:
+        return paths_of.get((repository, sha), ())
+
     in_diffs = of_diffs(group, candidates, code, diffs=diffs, weights=weights)
     rarity = vocabulary.rarity(c.change["sha"] for c in candidates)
     weighed = [
@@ -59,7 +64,7 @@ def weigh(
                     in_diff=in_diffs.get(c.change["sha"], ()),
                     weights=weights,
                 ),
-                *of_time(c, group, around, weights),
+                *of_time(c, group, around, weights, touched_by=touched_by),
             ),
         )
         for c in candidates

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import fsum, log
 from typing import Any
 
-from correlator import function_names, paths
+from correlator import function_names, outside_faults, paths
 from correlator.candidates import Listed
 from correlator.evidence_in_time import Circumstances, is_late
 from correlator.failure_groups import FailureGroup
@@ -87,7 +87,7 @@ def _of_frames(
         path, line = frame["path"], frame["line"]
         if frame["blamed_change"] == sha:
             place = {"path": path, "line": line, "commit": frame["blamed_sha"]}
-            is_older = candidate.steps_back < 0 and not is_late(group, around)
+            is_older = candidate.steps_back < 0
             kind = EvidenceKind.OLDER_THAN_RANGE if is_older else EvidenceKind.BLAMED_LINE
             when = ", in a deployment long before the failure began" if candidate.steps_back < 0 else ""
             text = f"last wrote {path}:{line}, frame {step + 1} of the stack{when}"
@@ -122,6 +122,8 @@ def _trust(group: FailureGroup, weights: Weights) -> float:
 
 def _outside_trust(group: FailureGroup, weights: Weights) -> float:
     """The same where somebody outside explains the failure: an absent peer, a stranger's garbage."""
+    if outside_faults.named(group.facts) is not None:
+        return weights.trust["outside_fault"]
     is_dependency = group.categories[0].category == FailureCategory.DEPENDENCY_INFRASTRUCTURE
     if group.is_dependency_leaf and is_dependency:
         return weights.trust["dependency_leaf"]

@@ -3,14 +3,16 @@
 Source: DESIGN "Suspects"; likelihood ratios in ``weights.toml``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import exp, log
 from typing import Any
 
+from correlator import onset, outside_faults
 from correlator.candidates import Listed
 from correlator.failure_groups import FailureGroup
+from correlator.onset import Onset
 from correlator.shares import Counted, dispersion, log_bayes_factor
 from correlator.traffic import Traffic, hour
 from correlator.weights import Weights, piece
@@ -18,6 +20,10 @@ from schemas.records import SuspectEvidence
 from schemas.vocabulary import SERVER_ADDRESS, EvidenceKind, FailureCategory
 
 Row = Mapping[str, Any]
+
+CROWD_FACTOR = 1.3
+CROWD_REQUESTS_MIN = 20
+"""An operation with fewer requests in its busiest hour has no usual traffic to speak of."""
 
 LATE_EXPECTED = 3.0
 """Failures that should have been seen, were the failure there already: exp(-3) is a twentieth."""
@@ -52,9 +58,17 @@ class Circumstances:
 
 
 def of_time(
-    candidate: Listed, group: FailureGroup, around: Circumstances, weights: Weights
+    candidate: Listed,
+    group: FailureGroup,
+    around: Circumstances,
+    weights: Weights,
+    *,
+    touched_by: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> list[SuspectEvidence]:
-    """What names, reverts, mends, rolls back or dates one candidate."""
+    """What names, reverts, mends, rolls back or dates one candidate.
+
+    ``touched_by``: change sha -> paths that it touches, of the reverts and fixes.
+    """
     sha, row = candidate.change["sha"], group.row
     found: list[SuspectEvidence] = []
     if sha in around.named:
@@ -67,10 +81,9 @@ def of_time(
             later, at = links[sha]
             ended = at - ENDED_AGE_MAX <= row["last_seen_at"] <= at + ENDED_MARGIN
             if row["first_seen_at"] < at and ended:
-                text = f"{verb} by {later[:10]} after the failure began, and the failure was not seen again"
-                found.append(piece(kind, weights, text, change=later))
+                found.append(_of_mender(kind, verb, later, at, group, around, touched_by, weights))
     if not candidate.is_in_range:
-        return found
+        return found + _of_onset(candidate, group, around, weights)
     ended = around.ended_by
     if ended is not None and ended["is_rollback"] and not candidate.is_callee:
         text = "its deployment was rolled back, and the failure was not seen again"
@@ -78,42 +91,58 @@ def of_time(
     beside = [] if candidate.is_callee else _of_revisions(group, around, weights)
     # Compared at the same time, or before and after: the same thing twice, and the first sees it better.
     is_told = any(piece.kind is EvidenceKind.CONCURRENT_REVISIONS for piece in beside)
-    exposed = _of_exposure(candidate, group, around, weights)
-    return [*found, *beside, *(e for e in exposed if not is_told or e.kind is not EvidenceKind.CHANGE_POINT)]
+    return [*found, *beside, *([] if is_told else _of_onset(candidate, group, around, weights))]
 
 
-def _rate(group: FailureGroup, around: Circumstances) -> tuple[float, int, int]:
-    """(failing share on the onset's revision, its requests, its failures); 0 without traffic counts."""
-    sha = group.row["onset_sha"]
-    failures = group.failures.count(sha)
-    requests = around.traffic.count(sha=sha)
-    return (min(failures / requests, 1.0) if requests else 0.0), requests, failures
+def _of_mender(
+    kind: EvidenceKind,
+    verb: str,
+    later: str,
+    at: datetime,
+    group: FailureGroup,
+    around: Circumstances,
+    touched_by: Callable[[str], Sequence[str]],
+    weights: Weights,
+) -> SuspectEvidence:
+    """A revert or a fix, by how much it has to do with this failure: it ended it, in files that the failure shows."""
+    text = f"{verb} by {later[:10]} after the failure began, and the failure was not seen again"
+    shown = {frame["path"] for frame in group.frames if frame["path"]} | around.route_paths
+    silent = onset_of(group, around).expected(around.traffic.between(group.row["last_seen_at"], at))
+    if silent >= LATE_EXPECTED:
+        text += f"; it had ended before, {silent:.0f} failures were due until then"
+    elif not shown or shown & set(touched_by(later)):
+        return piece(kind, weights, text, change=later)
+    else:
+        text += "; but that touches no file of this failure"
+    return piece(kind, weights, text, log_lr=log(weights.maximum("doubtful_mend")), change=later)
 
 
-def _of_exposure(
+def onset_of(group: FailureGroup, around: Circumstances) -> Onset:
+    """When the group began, by the traffic of its operation."""
+    interval = around.onset_interval
+    ended_at = interval["ended_at"] if interval is not None else None
+    return onset.of(group, around.traffic, ended_at or around.as_of)
+
+
+def _of_onset(
     candidate: Listed, group: FailureGroup, around: Circumstances, weights: Weights
 ) -> list[SuspectEvidence]:
-    """First seen and change point: what the traffic before and after its deployment says of the onset.
-
-    A revision that served the operation well for long did not bring a failure that comes at this rate.
-    """
-    rate, requests, _ = _rate(group, around)
+    """What the traffic since its deployment says of the onset; nothing where sampling hides how much there was."""
     deployed_at = candidate.deployed_at
-    if not around.is_sampling_known or deployed_at is None or rate <= 0:
+    if not around.is_sampling_known or deployed_at is None:
         return []
-    before = around.traffic.count(until=hour(deployed_at))
-    between = around.traffic.count(since=hour(deployed_at), until=hour(group.row["first_seen_at"]))
-    found: list[SuspectEvidence] = []
-    if rate * before >= LATE_EXPECTED > rate * between:
-        value = min(rate * before, log(weights.maximum("first_seen_max")))
-        text = f"first seen in its deployment; {before} earlier requests did not fail"
-        found.append(piece(EvidenceKind.FIRST_SEEN, weights, text, log_lr=value, requests_before=before))
-    factor = requests / (4 * (between + 1))
-    if factor > 1 and rate * between < LATE_EXPECTED:
-        value = min(log(factor), log(weights.maximum("change_point_max")))
-        text = f"began after {between} of {requests} requests to the deployed revision"
-        found.append(piece(EvidenceKind.CHANGE_POINT, weights, text, log_lr=value))
-    return found
+    began = onset_of(group, around)
+    if began.share <= 0:
+        return []
+    served = around.traffic.between(deployed_at, began.at)
+    value = began.log_ratio(served, delayed=weights.prior["delayed_onset"])
+    value = min(value, log(weights.maximum("change_point_max")))
+    if value > 0:
+        text = f"began after {served:.0f} requests since its deployment; {began.before:.0f} earlier ones did not fail so"
+        return [piece(EvidenceKind.CHANGE_POINT, weights, text, log_lr=value)]
+    expected = began.expected(served)
+    text = f"{served:.0f} requests were served well since its deployment; at the later rate {expected:.0f} had failed"
+    return [piece(EvidenceKind.SERVED_WELL, weights, text, log_lr=value)] if value < -0.01 else []
 
 
 def beside(group: FailureGroup, around: Circumstances) -> tuple[Counted, Counted, float] | None:
@@ -153,28 +182,21 @@ def of_no_change(
 ) -> tuple[SuspectEvidence, ...]:
     """Evidence that nothing which was deployed is to blame."""
     found: list[SuspectEvidence] = []
-    row, interval = group.row, around.onset_interval
+    interval = around.onset_interval
     if group.is_dependency_leaf and group.categories[0].category == FailureCategory.DEPENDENCY_INFRASTRUCTURE:
         peer = group.facts.attributes.get(SERVER_ADDRESS, "a peer")
         text = f"could not reach {peer}, which sends no telemetry"
         found.append(piece(EvidenceKind.DEPENDENCY_DOWN, weights, text))
+    named = outside_faults.named(group.facts)
+    if named is not None:
+        found.append(piece(EvidenceKind.OUTSIDE_FAULT, weights, f"says that {named} was met"))
+    found += _of_crowd(group, around, weights)
     if group.is_garbage_caller:
         text = "callers outside our services sent what the service rightly rejects"
         found.append(piece(EvidenceKind.CALLER_GARBAGE, weights, text))
     if interval is not None and interval["previous_sha"] is None:
         text = "seen in the first revision that we know of"
         found.append(piece(EvidenceKind.PREDATES_RANGE, weights, text))
-    deployed = max(
-        (at for at in (interval and interval["started_at"], around.callee_deployed_at) if at), default=None
-    )
-    if deployed is not None and row["first_seen_at"] - deployed > timedelta(hours=24):
-        rate, _, _ = _rate(group, around)
-        exposed = around.traffic.count(since=hour(deployed), until=hour(row["first_seen_at"]))
-        if rate * exposed >= LATE_EXPECTED:
-            text = (
-                f"began more than a day after the last deployment, in which {exposed} requests did not fail"
-            )
-            found.append(piece(EvidenceKind.FAR_FROM_DEPLOYMENT, weights, text))
     alike = beside(group, around)
     if alike is not None and alike[2] < 0 and alike[0].failed and alike[1].failed:
         value = min(-alike[2], log(weights.maximum("revisions_alike_max")))
@@ -184,6 +206,19 @@ def of_no_change(
         found.append(piece(EvidenceKind.REVISIONS_ALIKE, weights, text, log_lr=value))
     found += _of_end(group, around, weights)
     return tuple(found)
+
+
+def _of_crowd(group: FailureGroup, around: Circumstances, weights: Weights) -> list[SuspectEvidence]:
+    """More requests than ever in the weeks before, and what failed is a matter of room or time."""
+    if group.categories[0].category is not FailureCategory.RESOURCE_PERFORMANCE:
+        return []
+    first, last = group.row["first_seen_at"], group.row["last_seen_at"]
+    busiest = around.traffic.busiest(hour(first), hour(last) + timedelta(hours=1))
+    usual = around.traffic.busiest(first - onset.LOOKBACK, hour(first))
+    if usual < CROWD_REQUESTS_MIN or busiest < CROWD_FACTOR * usual:
+        return []
+    text = f"{busiest} requests in an hour, where the busiest of the weeks before had {usual}"
+    return [piece(EvidenceKind.CROWD, weights, text)]
 
 
 def _of_end(group: FailureGroup, around: Circumstances, weights: Weights) -> list[SuspectEvidence]:
@@ -215,9 +250,8 @@ def is_late(group: FailureGroup, around: Circumstances) -> bool:
     interval = around.onset_interval
     if interval is None:
         return False
-    rate, _, _ = _rate(group, around)
-    earlier = around.traffic.count(since=hour(interval["started_at"]), until=hour(group.row["first_seen_at"]))
-    return rate * earlier >= LATE_EXPECTED
+    began = onset_of(group, around)
+    return began.expected(around.traffic.between(interval["started_at"], began.at)) >= LATE_EXPECTED
 
 
 def no_change_prior(group: FailureGroup, around: Circumstances, weights: Weights) -> float:
@@ -228,5 +262,6 @@ def no_change_prior(group: FailureGroup, around: Circumstances, weights: Weights
     if interval["previous_sha"] is None:
         return weights.prior["no_change_old"]
     fresh = timedelta(minutes=weights.prior["fresh_minutes"])
-    is_fresh = group.row["first_seen_at"] - interval["started_at"] <= fresh
+    # Where the traffic is known, it says how soon this was.
+    is_fresh = not around.is_sampling_known and group.row["first_seen_at"] - interval["started_at"] <= fresh
     return weights.prior["no_change_fresh" if is_fresh else "no_change"]

@@ -17,6 +17,9 @@ Counted = tuple[str | None, Times, Times]
 """(sha or None, hours as the microsecond of their beginning, requests in each)."""
 
 
+_HOUR = 3_600_000_000
+
+
 class Traffic:
     """Requests of one operation; none when unknown."""
 
@@ -36,6 +39,21 @@ class Traffic:
         low = 0 if since is None else np.searchsorted(hours, micros(since))
         high = len(hours) if until is None else np.searchsorted(hours, micros(until))
         return int(before[max(low, high)] - before[low])
+
+    def between(self, since: datetime, until: datetime) -> float:
+        """Requests in [since, until), those of an hour that is cut in proportion."""
+        hours, before = self._all
+        low, high = micros(since), micros(until)
+        covered = np.minimum(hours + _HOUR, high) - np.maximum(hours, low)
+        return float(np.dot(np.clip(covered, 0, _HOUR) / _HOUR, np.diff(before)))
+
+    def busiest(self, since: datetime, until: datetime) -> int:
+        """Most requests of an hour that begins in [since, until)."""
+        hours, before = self._all
+        starts, at = np.unique(hours, return_index=True)
+        counts = np.diff(np.append(before[at], before[-1]))
+        found = counts[(starts >= micros(since)) & (starts < micros(until))]
+        return int(found.max()) if len(found) else 0
 
     def shared_hours(self, sha: str) -> list[tuple[datetime, int, int]]:
         """(hour, requests of ``sha``, requests of other known revisions) where both answered some."""

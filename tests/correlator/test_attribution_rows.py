@@ -83,7 +83,7 @@ def test_the_order_of_facts_does_not_change_the_bytes() -> None:
                             Candidate.CHANGE,
                             sha(3),
                             1.0,
-                            (SuspectEvidence(EvidenceKind.FIRST_SEEN, 1.0, "d", facts),),
+                            (SuspectEvidence(EvidenceKind.CHANGE_POINT, 1.0, "d", facts),),
                         )
                     ]
                 },

@@ -97,7 +97,9 @@ def test_lines_and_files_alone_never_look_certain() -> None:
 
 def test_a_revert_that_ended_the_failure_confirms_one_of_two_changes_of_the_failing_file() -> None:
     reverted = around(reverters={sha(2): (sha(8), hours(11))})
-    found = weighed(failing(frame()), [listed(2), listed(3)], reverted, touched={2: [PATH], 3: [PATH]})
+    found = weighed(
+        failing(frame()), [listed(2), listed(3)], reverted, touched={2: [PATH], 3: [PATH], 8: [PATH]}
+    )
     assert found[0].sha == sha(2)
     assert found[0].weight > RULED.cap["default"]
 

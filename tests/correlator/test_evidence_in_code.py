@@ -188,14 +188,6 @@ def test_a_line_older_than_every_range_is_a_latent_fault_at_most() -> None:
     assert 0 < piece.log_lr < RULED.log_ratio(BLAMED)
 
 
-def test_when_the_revision_served_well_for_long_older_blamed_lines_count_fully() -> None:
-    failure = failing(frame(blamed=0), failed_at=[hours(10)] * 100)
-    old = listed(0, steps_back=-1, deployed_at=None)
-    (piece,) = found(failure, old, circumstances=SERVED_WELL)
-    assert piece.kind is BLAMED
-    assert piece.log_lr == pytest.approx(RULED.log_ratio(BLAMED), abs=1e-5)
-
-
 # --- routes and configuration ----------------------------------------------------------------------------
 
 

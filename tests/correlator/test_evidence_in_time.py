@@ -7,7 +7,7 @@ from math import log
 
 import numpy as np
 import pytest
-from evidence_builders import RULED, around, by_kind, failing, interval, listed, requests
+from evidence_builders import RULED, around, by_kind, failing, frame, interval, listed, requests
 from failure_builders import hours, sha
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,54 +47,74 @@ def innocent(circumstances: Circumstances, failure: FailureGroup = FAILING) -> s
     return kinds(of_no_change(failure, circumstances, weights=RULED))
 
 
-# --- first seen ------------------------------------------------------------------------------------------
+# --- when it began ----------------------------------------------------------------------------------------
 
 
-def test_a_failure_that_the_earlier_traffic_should_have_shown_was_brought_by_its_deployment() -> None:
-    found = by_kind(of_time(listed(3), FAILING, around(traffic=FRESH), RULED))
-    assert found[EvidenceKind.FIRST_SEEN] == pytest.approx(log(RULED.maximum("first_seen_max")), abs=1e-5)
-    assert found[EvidenceKind.CHANGE_POINT] > 0
+def began(circumstances: Circumstances, failure: FailureGroup = FAILING, **candidate: object) -> float:
+    """The log ratio of when the failure began; 0 where that says nothing."""
+    found = by_kind(of_time(listed(3, **candidate), failure, circumstances, RULED))  # type: ignore[arg-type]
+    return found.get(EvidenceKind.CHANGE_POINT, 0.0) + found.get(EvidenceKind.SERVED_WELL, 0.0)
 
 
-def test_first_seen_needs_known_sampling() -> None:
+def test_a_failure_that_comes_at_once_where_long_traffic_was_well_was_brought_by_its_deployment() -> None:
+    assert of(around(traffic=FRESH)) == {EvidenceKind.CHANGE_POINT}
+    assert began(around(traffic=FRESH)) > log(20)
+
+
+def test_when_it_began_needs_known_sampling_a_known_deployment_and_known_traffic() -> None:
     assert of(around(traffic=FRESH, is_sampling_known=False)) == set()
-
-
-def test_first_seen_needs_a_known_deployment_and_known_traffic() -> None:
     assert of(around(traffic=FRESH), deployed_at=None) == set()
     assert of(around()) == set()
 
 
-@pytest.mark.parametrize(("earlier", "is_shown"), [(14, False), (15, True)])
-def test_first_seen_needs_at_least_three_expected_failures_before(earlier: int, is_shown: bool) -> None:
-    """A fifth of the requests fails: fourteen earlier ones may well have been lucky."""
-    traffic = requests((1, 1, earlier), (10, 3, 100))
-    assert (EvidenceKind.FIRST_SEEN in of(around(traffic=traffic))) == is_shown
+def test_the_more_traffic_was_well_before_the_more_the_moment_says_up_to_a_bound() -> None:
+    found = [began(around(traffic=requests((1, 1, n), (10, 3, 100)))) for n in (1, 20, 40, 1_000_000)]
+    assert 0 < found[0] < found[1] < found[2] < found[3]
+    assert found[3] == pytest.approx(log(RULED.maximum("change_point_max")), abs=1e-5)
 
 
-def test_first_seen_grows_with_the_traffic_before_and_is_bounded() -> None:
-    values = [
-        by_kind(of_time(listed(3), FAILING, around(traffic=requests((1, 1, n), (10, 3, 100))), RULED))
-        for n in (16, 18, 1_000_000)
-    ]
-    seen = [found[EvidenceKind.FIRST_SEEN] for found in values]
-    assert seen[0] < seen[1] < seen[2] <= log(RULED.maximum("first_seen_max")) + 1e-6
+def test_a_revision_that_served_well_for_long_did_not_bring_it_but_may_have_delayed_it() -> None:
+    rows = [((1, 1, 400), (9, 3, served), (10, 3, 100)) for served in (0, 10, 100, 100_000)]
+    found = [began(around(traffic=requests(*row))) for row in rows]
+    assert found[0] > found[1] > found[2]
+    assert found[3] == pytest.approx(log(RULED.prior["delayed_onset"]), abs=0.2)
 
 
-def test_a_revision_that_served_well_for_long_gets_no_first_seen_evidence() -> None:
-    served = around(traffic=requests((1, 1, 400), (9, 3, 15), (10, 3, 85)))
-    assert EvidenceKind.FIRST_SEEN not in of(served)
+def test_a_deployment_within_the_hour_of_the_onset_is_not_charged_with_the_whole_hour() -> None:
+    soon = began(around(traffic=requests((1, 1, 400), (9, 1, 1000), (10, 3, 100))), deployed_at=hours(9.99))
+    late = began(around(traffic=requests((1, 1, 400), (9, 1, 1000), (10, 3, 100))), deployed_at=hours(9))
+    assert soon > 0 > late
 
 
-def test_a_failure_that_began_with_the_traffic_is_a_change_point_and_a_late_one_is_none() -> None:
-    at_once = around(traffic=requests((10, 3, 100)))
-    assert of(at_once) == {EvidenceKind.CHANGE_POINT}
-    assert of(around(traffic=requests((9, 3, 40), (10, 3, 60)))) == set()
+def test_older_deployments_are_dated_by_traffic_too() -> None:
+    assert of(around(traffic=FRESH), steps_back=1, deployed_at=hours(1)) == {EvidenceKind.SERVED_WELL}
 
 
-def test_only_the_onsets_own_range_is_dated_by_traffic() -> None:
-    assert of(around(traffic=FRESH), steps_back=1) == set()
-    assert of(around(traffic=FRESH), steps_back=-1) == set()
+# --- more requests than ever ------------------------------------------------------------------------------
+
+
+def test_a_crowd_explains_failures_of_room_and_time_and_no_others() -> None:
+    crowd = around(traffic=requests(*((n, 1, 40) for n in range(1, 9)), (10, 3, 200)))
+    resource = failing(failed_at=[hours(10)] * 20, category=FailureCategory.RESOURCE_PERFORMANCE)
+    assert EvidenceKind.CROWD in innocent(crowd, resource)
+    assert EvidenceKind.CROWD not in innocent(crowd, failing(failed_at=[hours(10)] * 20))
+    usual = around(traffic=requests(*((n, 1, 40) for n in range(1, 9)), (10, 3, 50)))
+    assert EvidenceKind.CROWD not in innocent(usual, resource)
+    unknown = around(traffic=requests((10, 3, 200)))
+    assert EvidenceKind.CROWD not in innocent(unknown, resource)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[Errno 28] No space left on device: 'a'",
+        "x509: certificate has expired",
+        "getaddrinfo ENOTFOUND pay.example",
+    ],
+)
+def test_a_fault_outside_of_the_code_is_taken_at_its_word(message: str) -> None:
+    assert EvidenceKind.OUTSIDE_FAULT in innocent(around(), failing(message=message))
+    assert EvidenceKind.OUTSIDE_FAULT not in innocent(around(), failing(message="no disk was chosen"))
 
 
 # --- named, reverted, mended, rolled back ----------------------------------------------------------------------
@@ -119,6 +139,21 @@ def test_a_fix_speaks_for_the_change_that_it_names() -> None:
     (piece,) = of_time(listed(3), FAILING, around(fixers={sha(3): (sha(8), hours(11))}), RULED)
     assert piece.kind is EvidenceKind.NAMED_BY_FIX
     assert piece.facts == {"change": sha(8)}
+
+
+def test_a_mend_that_came_when_it_had_ended_or_elsewhere_is_weak() -> None:
+    def ratio(circumstances: Circumstances, failure: FailureGroup, touched: Sequence[str]) -> float:
+        pieces = of_time(listed(3), failure, circumstances, RULED, touched_by=lambda _: touched)
+        return by_kind(pieces)[EvidenceKind.REVERTED_AFTER]
+
+    mended = around(reverters={sha(3): (sha(8), hours(12))})
+    shown = failing(frame(path="shop/cart.py"), failed_at=[hours(10)] * 20)
+    whole = RULED.log_ratio(EvidenceKind.REVERTED_AFTER)
+    doubtful = log(RULED.maximum("doubtful_mend"))
+    assert ratio(mended, shown, ["shop/cart.py"]) == pytest.approx(whole, abs=1e-5)
+    assert ratio(mended, shown, ["shop/mail.py"]) == pytest.approx(doubtful, abs=1e-5)
+    ended = around(reverters=mended.reverters, traffic=requests((10, 3, 40), (11, 3, 400)))
+    assert ratio(ended, shown, ["shop/cart.py"]) == pytest.approx(doubtful, abs=1e-5)
 
 
 @pytest.mark.parametrize("at", [9, 10])
@@ -166,24 +201,6 @@ def test_a_failure_of_the_first_known_revision_predates_every_candidate() -> Non
     assert innocent(around(onset_interval=None)) == set()
 
 
-def test_a_failure_more_than_a_day_after_the_deployment_is_far_from_it_once_traffic_shows_it() -> None:
-    late = failing(failed_at=[hours(40)] * 20)
-    served = requests((20, 3, 100), (40, 3, 100))
-    deployed = around(onset_interval=interval(3, 10, 1), traffic=served)
-    assert EvidenceKind.FAR_FROM_DEPLOYMENT in innocent(deployed, late)
-    unserved = around(onset_interval=interval(3, 10, 1), traffic=requests((40, 3, 100)))
-    assert EvidenceKind.FAR_FROM_DEPLOYMENT not in innocent(unserved, late)
-    recent = around(onset_interval=interval(3, 16.5, 1), traffic=served)
-    assert EvidenceKind.FAR_FROM_DEPLOYMENT not in innocent(recent, late)
-
-
-def test_a_callee_that_was_just_deployed_is_a_deployment_nearby() -> None:
-    late = failing(failed_at=[hours(40)] * 20)
-    served = requests((20, 3, 100), (40, 3, 100))
-    nearby = around(onset_interval=interval(3, 10, 1), traffic=served, callee_deployed_at=hours(39))
-    assert EvidenceKind.FAR_FROM_DEPLOYMENT not in innocent(nearby, late)
-
-
 # --- how it ended -----------------------------------------------------------------------------------------------
 
 
@@ -217,12 +234,9 @@ def test_a_failure_that_may_still_go_on_did_not_end() -> None:
 
 
 def test_a_revision_is_late_once_three_failures_were_due() -> None:
-    assert not is_late(
-        FAILING, around(traffic=requests((9, 3, 14), (10, 3, 86)), onset_interval=interval(3, 9, 1))
-    )
-    assert is_late(
-        FAILING, around(traffic=requests((9, 3, 15), (10, 3, 85)), onset_interval=interval(3, 9, 1))
-    )
+    for served, is_due in ((3, False), (400, True)):
+        traffic = requests((9, 3, served), (10, 3, 100))
+        assert is_late(FAILING, around(traffic=traffic, onset_interval=interval(3, 9, 1))) == is_due
     assert not is_late(
         FAILING, around(traffic=requests((8, 1, 500), (10, 3, 100)), onset_interval=interval(3, 9, 1))
     )
@@ -232,7 +246,7 @@ def test_a_revision_is_late_once_three_failures_were_due() -> None:
 def test_a_fresh_deployment_makes_no_change_less_likely_and_an_old_failure_more() -> None:
     fresh_until = timedelta(minutes=RULED.prior["fresh_minutes"])
     fresh, usual, old, unknown = (
-        no_change_prior(failing(failed_at=[at]), around(onset_interval=row), RULED)
+        no_change_prior(failing(failed_at=[at]), around(onset_interval=row, is_sampling_known=False), RULED)
         for at, row in (
             (hours(9) + fresh_until, interval(3, 9, 1)),
             (hours(9) + 2 * fresh_until, interval(3, 9, 1)),
@@ -258,14 +272,8 @@ def test_what_traffic_says_is_bounded_and_repeatable(
         *of_time(listed(3, deployed_at=hours(deployed)), failure, stated, RULED),
         *of_no_change(failure, stated, weights=RULED),
     ]
-    assert all(0 <= piece.log_lr <= log(50) + 1e-6 for piece in found)
-    assert not {EvidenceKind.FIRST_SEEN, EvidenceKind.FAR_FROM_DEPLOYMENT} <= kinds(found)
-
-
-def test_a_revision_that_served_well_for_long_is_no_change_point() -> None:
-    failure = failing(failed_at=[hours(40)] * 200)
-    served = around(traffic=requests((1, 1, 1000), (20, 3, 100), (40, 3, 1000)))
-    assert of_time(listed(3), failure, served, RULED) == []
+    assert all(log(0.14) <= piece.log_lr <= log(60) + 1e-6 for piece in found)
+    assert not {EvidenceKind.CHANGE_POINT, EvidenceKind.SERVED_WELL} <= kinds(found)
 
 
 # --- revisions at the same time ----------------------------------------------------------------------------

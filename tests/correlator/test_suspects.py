@@ -40,7 +40,7 @@ def mass(found: list[Suspect], name: str) -> float:
 
 BLAMED = piece(EvidenceKind.BLAMED_LINE, 40)
 TOKEN = piece(EvidenceKind.CHANGED_TOKEN, 10)
-FIRST = piece(EvidenceKind.FIRST_SEEN, 50)
+FIRST = piece(EvidenceKind.CHANGE_POINT, 50)
 UNTOUCHED = piece(EvidenceKind.UNTOUCHED, 0.3)
 
 

@@ -14,7 +14,6 @@ SAID_BY_PEOPLE = {EvidenceKind.FALSE_ALARM, EvidenceKind.HUMAN_VERDICT}
 BOUNDED = {
     EvidenceKind.CHANGED_TOKEN: "changed_token_max",
     EvidenceKind.CHANGED_MATTER: "changed_matter_max",
-    EvidenceKind.FIRST_SEEN: "first_seen_max",
     EvidenceKind.CHANGE_POINT: "change_point_max",
     EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
     EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
@@ -26,7 +25,9 @@ BOUNDED = {
 def test_every_kind_of_evidence_has_a_ratio_and_only_untouched_speaks_for_innocence(
     kind: EvidenceKind,
 ) -> None:
-    if kind in BOUNDED:
+    if kind is EvidenceKind.SERVED_WELL:
+        assert 0 < RULED.prior["delayed_onset"] < 1
+    elif kind in BOUNDED:
         assert RULED.maximum(BOUNDED[kind]) > 1
     elif kind is EvidenceKind.UNTOUCHED:
         assert RULED.log_ratio(kind) < 0
@@ -84,4 +85,4 @@ def test_a_piece_takes_the_ratio_of_its_kind_unless_one_is_stated() -> None:
 
 
 def test_a_piece_is_rounded_so_that_equal_facts_give_equal_bytes() -> None:
-    assert piece(EvidenceKind.FIRST_SEEN, RULED, "seen", log_lr=log(3)).log_lr == round(log(3), 6)
+    assert piece(EvidenceKind.CHANGE_POINT, RULED, "seen", log_lr=log(3)).log_lr == round(log(3), 6)

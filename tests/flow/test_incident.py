@@ -37,7 +37,7 @@ def test_the_change_that_broke_orders_is_named_with_its_whole_chain(company: Com
     assert first["origin"] == "ai"
     assert found["category"] == "logic_unhandled"
     kinds = {piece["kind"] for piece in first["evidence"]}
-    assert {"blamed_line", "named_by_fix", "first_seen"} <= kinds
+    assert {"blamed_line", "named_by_fix", "change_point"} <= kinds
     frame = first["chain"]["frames"][0]
     assert (frame["path"], frame["blamed_sha"]) == ("services/checkout/app.py", company.shas["coupons"])
     assert any("noreply@anthropic.com" in piece["matched_text"] for piece in first["provenance"])
