@@ -59,6 +59,8 @@ class Traffic:
         # Noon is 2.3 times as busy as the mean hour of a week.
         self.scale = 2.3 * spans / (hourly * HOURS) * (1 / sampling.ratio) ** power
         self._trees: dict[Any, Node] = {}
+        self._kept: list[Node] = []
+        """Trees that others were made of: their ids are keys."""
 
     def batches(self) -> list[Batch]:
         found: list[Batch] = []
@@ -66,6 +68,34 @@ class Traffic:
             for operation in service.operations:
                 if operation.hourly:
                     found += self._of(operation)
+        for cause in self.causes:
+            if cause.flag:
+                found = [part for batch in found for part in self._evaluated(batch, cause)]
+        return found
+
+    def _evaluated(self, batch: Batch, cause: Cause) -> list[Batch]:
+        """``batch`` with what the flag of ``cause`` was, where an operation asks for it."""
+        if not places_of(batch.tree, cause.operations):
+            return [batch]
+        assert cause.planted is not None
+        assert cause.planted.begins_at is not None
+        begins, ends = cause.planted.begins_at.timestamp(), (cause.planted.ended_at or END).timestamp()
+        is_on = (batch.drawn.at >= begins) & (batch.drawn.at < ends)
+        found = []
+        for variant, picked in (("on", np.flatnonzero(is_on)), ("off", np.flatnonzero(~is_on))):
+            known = ("flag", id(batch.tree), cause.number, variant)
+            if not len(picked):
+                continue
+            if known not in self._trees:
+                self._trees[known] = tree = copy_of(batch.tree)
+                for _, node in places_of(tree, cause.operations):
+                    node.attributes |= {
+                        "feature_flag.key": cause.flag,
+                        "feature_flag.provider.name": "flagd",
+                        "feature_flag.result.variant": variant,
+                    }
+            self._kept.append(batch.tree)
+            found.append(Batch(self._trees[known], _part(batch.drawn, picked), batch.cause))
         return found
 
     def _of(self, operation: Operation) -> list[Batch]:
