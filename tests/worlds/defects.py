@@ -14,7 +14,7 @@ from worlds.company import Company, Operation, Service
 from worlds.edits import callers, served
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Defect:
     """A planted defect and how it shows.
 

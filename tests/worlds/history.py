@@ -17,10 +17,8 @@ from worlds.edits import Editor
 from worlds.languages import Text
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-DAYS = 49
 WATCHED_FROM = START + timedelta(days=7)
 """From then on there is telemetry."""
-END = START + timedelta(days=DAYS)
 
 KINDS: tuple[tuple[str, float], ...] = (
     ("feature", 32), ("fix", 13), ("refactor", 14), ("docs", 7), ("test", 6), ("config", 7), ("dependency", 6),
@@ -28,7 +26,7 @@ KINDS: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Change:
     """One commit of a mainline. ``position`` counts those of its repository; ``files`` are what it leaves of paths."""
 
@@ -52,7 +50,7 @@ class Change:
     sha: str = ""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Deployment:
     service: Service
     at: datetime
@@ -63,7 +61,7 @@ class Deployment:
     number: int = 0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Planted:
     """A defect with what became of it. ``origin``: the service that its change belongs to; ``change`` None: a flag."""
 
@@ -93,8 +91,11 @@ class History:
         ai_share: float,
         tag_share: float,
         named_share: float,
+        days: int,
         mechanisms: tuple[str, ...] = (),
     ) -> None:
+        self.end = START + timedelta(days=days)
+        self.watched = self.end - WATCHED_FROM
         self.chance = random.Random(f"{seed}/history")
         self.company = Company(random.Random(f"{seed}/company"), services=services)
         places(self.company, self.company.chance)
@@ -121,7 +122,7 @@ class History:
     # --- the clock -----------------------------------------------------------------------------------
 
     def _later(self, at: datetime, act: Callable[[datetime], None]) -> None:
-        if at < END:
+        if at < self.end:
             self._count += 1
             heapq.heappush(self._queue, (at, self._count, act))
 
@@ -148,11 +149,11 @@ class History:
             first, last = (
                 (START + timedelta(days=1), WATCHED_FROM)
                 if number < early
-                else (WATCHED_FROM, END - timedelta(days=1))
+                else (WATCHED_FROM, self.end - timedelta(days=1))
             )
             self._later(self._work_time(first, last), self._change)
         for _ in range(defects):
-            first, last = WATCHED_FROM + timedelta(days=3), END - timedelta(days=7)
+            first, last = WATCHED_FROM + self.watched * 0.1, self.end - self.watched * 0.2
             self._later(self._work_time(first, last), self._defect)
         for service in self.company.services:
             self._later(
@@ -440,11 +441,11 @@ def live(history: History, planted: Planted) -> list[tuple[datetime, datetime, f
     if planted.begins_at is None:
         return []
     if planted.change is None:
-        return [(planted.begins_at, planted.ended_at or END, 1.0)]
+        return [(planted.begins_at, planted.ended_at or history.end, 1.0)]
     found: list[tuple[datetime, datetime, float]] = []
     known = history.deployments[planted.origin.name]
     for index, deployment in enumerate(known):
-        until = known[index + 1].at if index + 1 < len(known) else END
+        until = known[index + 1].at if index + 1 < len(known) else history.end
         holds = deployment.position >= planted.change.position and (
             planted.mended is None or deployment.position < planted.mended.position
         )

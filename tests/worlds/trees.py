@@ -17,7 +17,7 @@ CHILDREN_MAX = 4
 DEPTH_MAX = 3
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
     """One span. ``ms``: its own time beside its children's; ``key``: of the statement that makes the call."""
 

@@ -22,7 +22,7 @@ from schemas.store import Store
 from worlds import causes as causes_
 from worlds import git, incidents, troubles
 from worlds.causes import Cause
-from worlds.history import END, Change, History
+from worlds.history import Change, History
 from worlds.incidents import Told
 from worlds.telemetry import Naming, Recorder, version
 from worlds.traffic import Batch, Sampling, Traffic
@@ -39,6 +39,7 @@ class WorldSettings:
     written, about.
     """
 
+    days: int = 49
     services: int = 0
     changes: int = 0
     defects: int = 10
@@ -54,7 +55,7 @@ class WorldSettings:
     mechanisms: tuple[str, ...] = ()
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class World:
     seed: int
     settings: WorldSettings
@@ -76,7 +77,7 @@ def generate(seed: int, settings: WorldSettings | None = None) -> World:
     changes = settings.changes or chance.randint(60, 150)
     history = History(
         seed, services=services, changes=changes, defects=settings.defects, ai_share=settings.ai_share,
-        tag_share=settings.tag_share, named_share=settings.named_share,
+        tag_share=settings.tag_share, named_share=settings.named_share, days=settings.days,
         mechanisms=settings.mechanisms,
     )  # fmt: skip
     found = causes_.of(history, troubles.make(history, seed, settings.troubles))
@@ -95,7 +96,7 @@ def generate(seed: int, settings: WorldSettings | None = None) -> World:
     return World(seed, settings, history, found, traffic.batches(), naming, settings.sampling)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Answers:
     """What was written and what was inferred. ``groups``, ``incidents``: rows with ``suspects`` and ``cause``."""
 
@@ -132,14 +133,16 @@ def run(world: World, folder: Path, *, facts: int = 0) -> Answers:
         traces.setdefault(cause, []).append(trace)
     told = incidents.of(world.history, world.causes, traces, world.seed)
     chance = random.Random(facts) if facts else None
-    _load(installation, rows, chance)
+    _load(installation, rows, chance, world.history.end)
     _tell(installation, world, shas, told, chance)
     installation.count(is_thorough=True)
-    installation.correlator.correlate(as_of=END)
+    installation.correlator.correlate(as_of=world.history.end)
     return Answers(world, shas, told, recorder.cause_of, installation)
 
 
-def _load(installation: Installation, rows: dict[str, Any], chance: random.Random | None) -> None:
+def _load(
+    installation: Installation, rows: dict[str, Any], chance: random.Random | None, end: datetime
+) -> None:
     store = installation.store
     parts = [rows]
     if chance is not None:
@@ -159,7 +162,7 @@ def _load(installation: Installation, rows: dict[str, Any], chance: random.Rando
         ]
     for part in parts:
         with store.transaction():
-            number = rollups.next_load(store, part["spans"].num_rows, now=END)
+            number = rollups.next_load(store, part["spans"].num_rows, now=end)
             for table in TABLES:
                 batch = part[table.name].combine_chunks()
                 store.append(table, rollups.stamped(batch, number) if table.stamps else batch)
