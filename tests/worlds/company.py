@@ -67,6 +67,8 @@ class Company:
     def __init__(self, chance: random.Random, *, services: int) -> None:
         self.chance = chance
         self.keys = Keys()
+        self.kept: set[int] = set()
+        """Keys of statements that hold a defect: what tidies up must not mend it by chance."""
         self.domain: Domain = chance.choice(DOMAINS)
         self.repositories: list[Repository] = []
         self.services: list[Service] = []

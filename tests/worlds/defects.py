@@ -77,6 +77,8 @@ class Planter:
             function.module.version += 1
 
     def _remover(self, function: Function, statement: Statement) -> Callable[[], None]:
+        self.company.kept.add(statement.key)
+
         def undo() -> None:
             if statement in function.body:
                 function.body.remove(statement)
@@ -87,6 +89,7 @@ class Planter:
     def _setter(self, function: Function, statement: Statement, **values: Any) -> Callable[[], None]:
         """Set arguments of a statement now; what it gives back sets them as they were."""
         old = {k: statement.arguments.get(k) for k in values}
+        self.company.kept.add(statement.key)
         statement.arguments.update(values)
         self._touch(function)
 
@@ -98,6 +101,7 @@ class Planter:
 
     def _kind(self, function: Function, statement: Statement, kind: str) -> Callable[[], None]:
         old = statement.kind
+        self.company.kept.add(statement.key)
         statement.kind = kind
         self._touch(function)
 
