@@ -8,7 +8,7 @@ from typing import Any
 
 from worlds.causes import Cause
 from worlds.history import Change
-from worlds.world import Answers, World
+from worlds.world import Answers
 
 
 @dataclass(slots=True)
@@ -28,6 +28,8 @@ class Case:
     suspects: list[dict[str, Any]]
     peers: dict[str, str | None]
     facts: dict[str, Any]
+    weighed: dict[str, Any]
+    """Of a group, what went into its weights (``weighing.watched``)."""
     changes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Of each change that the truth or a suspect names: who made it, its kind and size. No input of anything."""
 
@@ -49,7 +51,7 @@ class Case:
 
 def cases(answers: Answers) -> list[Case]:
     """Every group and incident whose truth is known."""
-    store, world = answers.installation.store, answers.world
+    store = answers.installation.store
     suspects: dict[str, list[dict[str, Any]]] = {}
     for row in store.rows("SELECT * FROM group_suspects ORDER BY group_id, rank"):
         suspects.setdefault(row["group_id"], []).append(_suspect(row))
@@ -84,7 +86,7 @@ def cases(answers: Answers) -> list[Case]:
         }
         found.append(
             _case(
-                world,
+                answers,
                 "group",
                 group["group_id"],
                 group["title"],
@@ -116,7 +118,7 @@ def cases(answers: Answers) -> list[Case]:
         }
         found.append(
             _case(
-                world,
+                answers,
                 "incident",
                 id_,
                 str(state.get("title")),
@@ -134,7 +136,7 @@ def _suspect(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _case(
-    world: World,
+    answers: Answers,
     noun: str,
     id_: str,
     title: str,
@@ -143,6 +145,7 @@ def _case(
     peers: dict[str, str | None],
     facts: dict[str, Any],
 ) -> Case:
+    world = answers.world
     truth = cause.change.sha if cause and cause.change else ""
     kind = cause.kind if cause else "false_alarm"
     known = {c.sha: c for c in world.changes()}
@@ -158,6 +161,7 @@ def _case(
         suspects,
         peers,
         facts,
+        answers.weighed.get(id_, {}),
         {sha: traits(known[sha]) for sha in sorted(named)},
     )
 

@@ -157,5 +157,6 @@ def row(case: Case, cell: dict[str, Any]) -> dict[str, Any]:
     return {
         "seed": case.seed, "noun": case.noun, "id": case.id, "title": case.title, "mechanism": case.mechanism,
         "truth": case.truth, "flag": case.flag, "facts": case.facts, "peers": case.peers, "is_confirmed": is_confirmed(case), "changes": case.changes,
+        "weighed": case.weighed,
         **cell, "suspects": case.suspects,
     }  # fmt: skip

@@ -20,7 +20,7 @@ from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
 from worlds import causes as causes_
-from worlds import git, incidents, troubles
+from worlds import git, incidents, troubles, weighing
 from worlds.causes import Cause
 from worlds.history import Change, History
 from worlds.incidents import Told
@@ -105,6 +105,7 @@ class Answers:
     told: list[Told]
     cause_of: dict[str, int]
     installation: Installation
+    weighed: dict[str, dict[str, Any]]
 
     def close(self) -> None:
         self.installation.close()
@@ -136,8 +137,9 @@ def run(world: World, folder: Path, *, facts: int = 0) -> Answers:
     _load(installation, rows, chance, world.history.end)
     _tell(installation, world, shas, told, chance)
     installation.count(is_thorough=True)
-    installation.correlator.correlate(as_of=world.history.end)
-    return Answers(world, shas, told, recorder.cause_of, installation)
+    with weighing.watched() as weighed:
+        installation.correlator.correlate(as_of=world.history.end)
+    return Answers(world, shas, told, recorder.cause_of, installation, weighed)
 
 
 def _load(
