@@ -576,7 +576,13 @@ class Planter:
             return None
         chance, company = self.chance, self.company
         function, statement = chance.choice(listed)
-        name = chance.choice(sorted(service.libraries))
+        signature = chance.choice(("validation", "encode"))
+        # The one whose frames stand above ours in the stack, see ``stacks.LIBRARY_FRAMES``.
+        name = {
+            "python": "orjson" if signature == "encode" else "pydantic",
+            "java": "jackson-databind",
+            "go": "github.com/shopspring/decimal",
+        }.get(service.language, "zod")
         old = dict(service.libraries)
         major = service.libraries[name].split(".")
         digits = "".join(c for c in major[1] if c.isdigit()) or "1"
@@ -589,7 +595,6 @@ class Planter:
             service.libraries.update(old)
             company.papers(service)
 
-        signature = chance.choice(("validation", "encode"))
         return Defect(
             "library_bump", service, "raise", undo, f"Bump {name} from {old[name]} to {service.libraries[name]}",
             operations_of(service, function), [(function, statement)], signature,
