@@ -10,9 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from worlds import scoring
+from worlds import parity, scoring
+from worlds.cases import Case, cases, traits
 from worlds.traffic import Sampling
-from worlds.world import Case, WorldSettings, cases, generate, run
+from worlds.world import WorldSettings, generate, run
 
 LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("everything", {}),
@@ -24,6 +25,7 @@ LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("stacks 0 %", {"stack_share": 0.0}),
     ("revision 60 %", {"revision_share": 0.6}),
     ("revision 20 %", {"revision_share": 0.2}),
+    ("nobody names", {"named_share": 0.0}),
     ("poor", {"sampling": Sampling("tail", 0.1), "stack_share": 0.5, "revision_share": 0.2}),
 )
 
@@ -31,31 +33,36 @@ LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
 def main() -> None:
     asked = _arguments()
     found: dict[str, list[Case]] = {}
+    changes: list[dict[str, Any]] = []
     with Path(asked.cases or os.devnull).open("w", encoding="utf-8") as out:
         for name, changed in LADDER if asked.ladder else LADDER[:1]:
             found[name] = []
             for seed in range(asked.first, asked.first + asked.seeds):
-                listed = _world(seed, name, replace(WorldSettings(spans=asked.spans), **changed))
+                listed, made = _world(seed, name, replace(WorldSettings(spans=asked.spans), **changed))
                 found[name] += listed
+                changes += made
                 out.writelines(json.dumps(scoring.row(c, {"cell": name}), default=str) + "\n" for c in listed)
     every = [case for listed in found.values() for case in listed]
     print(scoring.report(every))
+    if not asked.ladder:
+        print("\n" + parity.report(every, changes))
     if asked.ladder:
         cells = [(name, scoring.score(listed)) for name, listed in found.items()]
         print("\n" + scoring.table("by cell of the ladder", cells))
     if asked.misses:
-        print("\n" + "\n".join(scoring.miss(c) for c in every if c.top() != c.truth))
+        print("\n" + "\n".join(scoring.miss(c) for c in every if not c.is_right()))
 
 
-def _world(seed: int, name: str, settings: WorldSettings) -> list[Case]:
+def _world(seed: int, name: str, settings: WorldSettings) -> tuple[list[Case], list[dict[str, Any]]]:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        answers = run(generate(seed, settings), Path(folder))
+        world = generate(seed, settings)
+        answers = run(world, Path(folder))
         listed = cases(answers)
         answers.close()
-    right, took = sum(c.top() == c.truth for c in listed), time.monotonic() - started
+    right, took = sum(c.is_right() for c in listed), time.monotonic() - started
     print(f"{name}, seed {seed}: {right} of {len(listed)} right, {took:.1f} s", file=sys.stderr, flush=True)
-    return listed
+    return listed, [{"seed": seed, "sha": c.sha, **traits(c)} for c in world.changes()]
 
 
 def _arguments() -> argparse.Namespace:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from worlds.code import path_between, reachable
 from worlds.company import Operation, Service
-from worlds.history import END, Change, History, Planted, frames_at
+from worlds.history import Change, History, Planted, frames_at
 from worlds.trees import CLIENT, ERROR, SERVER, Node, Trees, client_path, copy_of
 from worlds.troubles import Trouble
 
@@ -20,7 +20,7 @@ Ints = npt.NDArray[np.int64]
 SQLSTATES = {"column": "42703", "login": "28P01"}
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Cause:
     """``change`` None and ``flag`` empty: no change is to blame. ``traces``: how many met it, filled by the traffic."""
 
@@ -90,7 +90,7 @@ def share(history: History, cause: Cause, drawn: Drawn) -> Floats:
         return np.zeros(len(drawn.at))
     met = drawn.at >= planted.begins_at.timestamp()
     if planted.change is None:
-        met &= drawn.at < (planted.ended_at or END).timestamp()
+        met &= drawn.at < (planted.ended_at or history.end).timestamp()
         return met * planted.defect.chance
     positions = np.array([d.position for d in history.deployments[planted.origin.name]])
     ran = positions[drawn.deployment[planted.origin.name]]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Statement:
     """One statement: ``kind`` names its template, ``arguments`` fill it. ``calls``: the function that it calls."""
 
@@ -20,7 +20,7 @@ class Statement:
     key: int = 0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Function:
     """``decorations`` stand above it: its route, the role that it asks for."""
 
@@ -44,7 +44,7 @@ class Function:
         ]
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Module:
     """One file of source. ``constants``: name -> value as text; ``version`` counts its edits."""
 

@@ -9,7 +9,7 @@ from worlds.languages import EXTENSION, LANGUAGES, Name, Text, render
 from worlds.words import DOMAINS, LIBRARIES, LOCALS, VERBS, Domain
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Operation:
     """What a service answers: an HTTP route, or messages of a ``topic``. ``hourly``: requests from outside at noon."""
 
@@ -27,7 +27,7 @@ class Operation:
         return f"process {self.topic}" if self.topic else f"{self.method.upper()} {self.path}"
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Service:
     name: str
     language: str
@@ -52,7 +52,7 @@ class Service:
         return f"{self.root}/{path}" if self.root else path
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Repository:
     """``files``: everything that is not source code, path -> text."""
 
@@ -67,6 +67,8 @@ class Company:
     def __init__(self, chance: random.Random, *, services: int) -> None:
         self.chance = chance
         self.keys = Keys()
+        self.kept: set[int] = set()
+        """Keys of statements that hold a defect: what tidies up must not mend it by chance."""
         self.domain: Domain = chance.choice(DOMAINS)
         self.repositories: list[Repository] = []
         self.services: list[Service] = []

@@ -14,7 +14,7 @@ from worlds.company import Company, Operation, Service
 from worlds.edits import callers, served
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Defect:
     """A planted defect and how it shows.
 
@@ -77,6 +77,8 @@ class Planter:
             function.module.version += 1
 
     def _remover(self, function: Function, statement: Statement) -> Callable[[], None]:
+        self.company.kept.add(statement.key)
+
         def undo() -> None:
             if statement in function.body:
                 function.body.remove(statement)
@@ -87,6 +89,7 @@ class Planter:
     def _setter(self, function: Function, statement: Statement, **values: Any) -> Callable[[], None]:
         """Set arguments of a statement now; what it gives back sets them as they were."""
         old = {k: statement.arguments.get(k) for k in values}
+        self.company.kept.add(statement.key)
         statement.arguments.update(values)
         self._touch(function)
 
@@ -98,6 +101,7 @@ class Planter:
 
     def _kind(self, function: Function, statement: Statement, kind: str) -> Callable[[], None]:
         old = statement.kind
+        self.company.kept.add(statement.key)
         statement.kind = kind
         self._touch(function)
 
@@ -572,7 +576,13 @@ class Planter:
             return None
         chance, company = self.chance, self.company
         function, statement = chance.choice(listed)
-        name = chance.choice(sorted(service.libraries))
+        signature = chance.choice(("validation", "encode"))
+        # The one whose frames stand above ours in the stack, see ``stacks.LIBRARY_FRAMES``.
+        name = {
+            "python": "orjson" if signature == "encode" else "pydantic",
+            "java": "jackson-databind",
+            "go": "github.com/shopspring/decimal",
+        }.get(service.language, "zod")
         old = dict(service.libraries)
         major = service.libraries[name].split(".")
         digits = "".join(c for c in major[1] if c.isdigit()) or "1"
@@ -585,7 +595,6 @@ class Planter:
             service.libraries.update(old)
             company.papers(service)
 
-        signature = chance.choice(("validation", "encode"))
         return Defect(
             "library_bump", service, "raise", undo, f"Bump {name} from {old[name]} to {service.libraries[name]}",
             operations_of(service, function), [(function, statement)], signature,

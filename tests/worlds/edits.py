@@ -65,14 +65,20 @@ class Editor:
             p for s in function.body for p in s.arguments.get("passes", ())
         }
         for statement in function.body:
-            if statement.kind in FILLERS and statement.arguments.get("x") not in used:
+            is_free = statement.kind in FILLERS and statement.key not in self.company.kept
+            if is_free and statement.arguments.get("x") not in used:
                 function.body.remove(statement)
                 function.module.version += 1
                 return f"drop an unused {statement.kind} in {function.name.replace('_', ' ')}"
         return self.add_statements(service)
 
     def tune_number(self, service: Service) -> str:
-        listed = [(f, s) for f in service.functions() for s in f.body if s.kind in NUMBERED]
+        listed = [
+            (f, s)
+            for f in service.functions()
+            for s in f.body
+            if s.kind in NUMBERED and s.key not in self.company.kept
+        ]
         if not listed:
             return self.add_statements(service)
         function, statement = self.chance.choices(listed, [f.heat for f, _ in listed])[0]
@@ -156,7 +162,9 @@ class Editor:
             return self.add_statements(service)
         function = self.chance.choices(listed, [f.heat for f in listed])[0]
         at = self.chance.randint(1, len(function.body) - 3)
-        moved = [s for s in function.body[at : at + 3] if s.kind in FILLERS]
+        moved = [
+            s for s in function.body[at : at + 3] if s.kind in FILLERS and s.key not in self.company.kept
+        ]
         if not moved:
             return self.add_statements(service)
         name = self.company.name({f.name for f in service.functions()})

@@ -17,10 +17,8 @@ from worlds.edits import Editor
 from worlds.languages import Text
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
-DAYS = 49
 WATCHED_FROM = START + timedelta(days=7)
 """From then on there is telemetry."""
-END = START + timedelta(days=DAYS)
 
 KINDS: tuple[tuple[str, float], ...] = (
     ("feature", 32), ("fix", 13), ("refactor", 14), ("docs", 7), ("test", 6), ("config", 7), ("dependency", 6),
@@ -28,7 +26,7 @@ KINDS: tuple[tuple[str, float], ...] = (
 )  # fmt: skip
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Change:
     """One commit of a mainline. ``position`` counts those of its repository; ``files`` are what it leaves of paths."""
 
@@ -52,7 +50,7 @@ class Change:
     sha: str = ""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Deployment:
     service: Service
     at: datetime
@@ -63,7 +61,7 @@ class Deployment:
     number: int = 0
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Planted:
     """A defect with what became of it. ``origin``: the service that its change belongs to; ``change`` None: a flag."""
 
@@ -92,8 +90,12 @@ class History:
         defects: int,
         ai_share: float,
         tag_share: float,
+        named_share: float,
+        days: int,
         mechanisms: tuple[str, ...] = (),
     ) -> None:
+        self.end = START + timedelta(days=days)
+        self.watched = self.end - WATCHED_FROM
         self.chance = random.Random(f"{seed}/history")
         self.company = Company(random.Random(f"{seed}/company"), services=services)
         places(self.company, self.company.chance)
@@ -102,7 +104,7 @@ class History:
         self.editor = Editor(self.company)
         self.planter = Planter(self.company, random.Random(f"{seed}/defects"))
         self.tags = random.Random(f"{seed}/tags")
-        self.ai_share, self.tag_share = ai_share, tag_share
+        self.ai_share, self.tag_share, self.named_share = ai_share, tag_share, named_share
         self.changes: dict[str, list[Change]] = {r.name: [] for r in self.company.repositories}
         self.texts: dict[str, list[dict[str, Text]]] = {r.name: [] for r in self.company.repositories}
         self.deployments: dict[str, list[Deployment]] = {s.name: [] for s in self.company.services}
@@ -120,7 +122,7 @@ class History:
     # --- the clock -----------------------------------------------------------------------------------
 
     def _later(self, at: datetime, act: Callable[[datetime], None]) -> None:
-        if at < END:
+        if at < self.end:
             self._count += 1
             heapq.heappush(self._queue, (at, self._count, act))
 
@@ -147,18 +149,18 @@ class History:
             first, last = (
                 (START + timedelta(days=1), WATCHED_FROM)
                 if number < early
-                else (WATCHED_FROM, END - timedelta(days=1))
+                else (WATCHED_FROM, self.end - timedelta(days=1))
             )
             self._later(self._work_time(first, last), self._change)
         for _ in range(defects):
-            first, last = WATCHED_FROM + timedelta(days=3), END - timedelta(days=7)
+            first, last = WATCHED_FROM + self.watched * 0.1, self.end - self.watched * 0.2
             self._later(self._work_time(first, last), self._defect)
         for service in self.company.services:
             self._later(
                 WATCHED_FROM - timedelta(hours=chance.uniform(1, 30)),
                 lambda at, s=service: self._deploy(at, s),
             )
-            self._rhythm(WATCHED_FROM, service, chance.choice((0.4, 0.8, 1.5, 3.0, 5.0)))
+            self._rhythm(WATCHED_FROM, service, chance.choice((0.4, 1.0, 2.0, 4.0, 7.0)))
         while self._queue:
             at, _, act = heapq.heappop(self._queue)
             act(at)
@@ -183,14 +185,30 @@ class History:
 
     def _change(self, at: datetime) -> None:
         kind = self.chance.choices([k for k, _ in KINDS], [w for _, w in KINDS])[0]
+        is_ai = self.tags.random() < self.ai_share
         service = self._pick()
-        words = self._edit(service, kind)
-        self._commit(at, service, kind, words[0][:1].upper() + words[0][1:], words[1:])
+        words = self._edit(service, kind, is_ai=is_ai)
+        self._commit(at, service, kind, words[0][:1].upper() + words[0][1:], words[1:], is_ai=is_ai)
 
-    def _edit(self, service: Service, kind: str) -> list[str]:
-        """Edits of one change of a kind, at least one; their number is log-normal."""
+    def _beside(self, at: datetime, planted: Planted) -> None:
+        """A change that harms nothing, near one that does: its function, its file, or the names that it is about."""
+        chance, service = self.chance, planted.origin
+        near = [f for f, _ in planted.defect.sites if f.module.service == service.name]
+        near += [f for f in service.functions() if near and f.module is near[0].module]
+        if not near:
+            return
+        is_ai = self.tags.random() < self.ai_share
+        function = chance.choice(near)
+        heat, function.heat = function.heat, function.heat * 200
+        kind = chance.choice(("feature", "fix", "refactor"))
+        words = self._edit(service, kind, is_ai=is_ai)
+        function.heat = heat
+        self._commit(at, service, kind, words[0][:1].upper() + words[0][1:], words[1:], is_ai=is_ai)
+
+    def _edit(self, service: Service, kind: str, *, is_ai: bool) -> list[str]:
+        """Edits of one change of a kind, at least one; their number is log-normal, and larger where AI writes."""
         editor, chance = self.editor, self.chance
-        count = min(max(1, round(chance.lognormvariate(0.7, 0.8))), 20)
+        count = min(max(1, round(chance.lognormvariate(1.0 if is_ai else 0.6, 0.8))), 20)
         code = (
             editor.add_statements,
             editor.add_statements,
@@ -225,6 +243,7 @@ class History:
 
     def _defect(self, at: datetime) -> None:
         """A change that holds a defect beside what it is for."""
+        is_ai = self.tags.random() < self.ai_share
         for mechanism in [*self._wanted]:
             for service in self.company.chance.sample(self.company.services, len(self.company.services)):
                 kind_words: list[str] = []
@@ -239,7 +258,7 @@ class History:
                 if not defect.flag:
                     if self.chance.random() < 0.7:
                         kind_words = self._edit(
-                            service, defect.kind if defect.kind != "dependency" else "lockfile"
+                            service, defect.kind if defect.kind != "dependency" else "lockfile", is_ai=is_ai
                         )
                     subject = (
                         defect.subject
@@ -252,9 +271,13 @@ class History:
                         defect.kind,
                         subject,
                         [w for w in (defect.subject, *kind_words) if w != subject],
+                        is_ai=is_ai,
                     )
                 self._trace(planted)
                 self.planted.append(planted)
+                for _ in range(self.chance.choice((0, 0, 1, 1, 2))):
+                    when = at + timedelta(days=max(self.chance.uniform(-0.5, 1.5), 0.01))
+                    self._later(when, lambda now, p=planted: self._beside(now, p))  # type: ignore[misc]
                 if defect.flag:
                     planted.deployed_at = planted.begins_at = at
                     self._notice(planted)
@@ -271,7 +294,7 @@ class History:
 
     def _commit(
         self, at: datetime, service: Service, kind: str, subject: str, words: list[str] | None = None, *,
-        mends: Change | None = None, says: str = "", author: int | None = None,
+        mends: Change | None = None, says: str = "", is_ai: bool | None = None,
     ) -> Change | None:  # fmt: skip
         repository = service.repository
         state, files = self._state[repository.name], {}
@@ -291,11 +314,12 @@ class History:
             at = max(at, listed[-1].at + timedelta(seconds=30))
         self._number += 1
         chance = self.chance
-        is_ai = self.tags.random() < self.ai_share
+        if is_ai is None:
+            is_ai = self.tags.random() < self.ai_share
         body = "\n".join(f"- {w}" for w in words or () if w) if chance.random() < 0.5 else ""
         change = Change(
             self._number, repository, len(listed), at, kind, subject.strip() or "Update", body,
-            chance.randrange(8) if author is None else author, dict(files), size, is_ai,
+            chance.randrange(8), dict(files), size, is_ai,
             is_ai and self.tags.random() < self.tag_share, self.tags.randrange(4), service, mends, says,
         )  # fmt: skip
         listed.append(change)
@@ -389,8 +413,10 @@ class History:
         self.company.papers(planted.origin)
         if planted.way == "revert":
             says, subject = "reverts", f'Revert "{change.subject}"'
+            if chance.random() >= self.named_share:
+                says, subject = "", f"Take back what {change.subject[:1].lower() + change.subject[1:]} did"
         else:
-            says = "fixes" if chance.random() < 0.35 else ""
+            says = "fixes" if chance.random() < 0.35 * self.named_share else ""
             words = ("Repair", "Correct", "Mend", "Fix", "Handle")
             what = (
                 change.subject[:1].lower() + change.subject[1:]
@@ -415,11 +441,11 @@ def live(history: History, planted: Planted) -> list[tuple[datetime, datetime, f
     if planted.begins_at is None:
         return []
     if planted.change is None:
-        return [(planted.begins_at, planted.ended_at or END, 1.0)]
+        return [(planted.begins_at, planted.ended_at or history.end, 1.0)]
     found: list[tuple[datetime, datetime, float]] = []
     known = history.deployments[planted.origin.name]
     for index, deployment in enumerate(known):
-        until = known[index + 1].at if index + 1 < len(known) else END
+        until = known[index + 1].at if index + 1 < len(known) else history.end
         holds = deployment.position >= planted.change.position and (
             planted.mended is None or deployment.position < planted.mended.position
         )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from worlds.causes import Cause
-from worlds.history import END, History
+from worlds.history import History
 from worlds.stacks import signature
 
 QUIET_TRACES_MIN = 3
@@ -34,12 +34,12 @@ def of(history: History, causes: Sequence[Cause], traces: dict[int, list[str]], 
         if cause.kind == "old" or (cause.shows not in ("silent", "open") and cause.traces < QUIET_TRACES_MIN):
             continue
         planted = cause.planted
-        if planted is not None and (planted.noticed_at is None or planted.noticed_at >= END):
+        if planted is not None and (planted.noticed_at is None or planted.noticed_at >= history.end):
             continue
         if chance.random() > (0.8 if planted else 0.75) and cause.shows != "silent":
             continue
         opened, resolved = _times(cause, chance)
-        if opened is None or opened >= END:
+        if opened is None or opened >= history.end:
             continue
         found.append(_told(history, cause, opened, resolved, traces, chance, len(found) + 1))
         if chance.random() < 0.15:
@@ -56,7 +56,7 @@ def of(history: History, causes: Sequence[Cause], traces: dict[int, list[str]], 
             )
     for _ in range(chance.choice((1, 2))):
         service = chance.choice(history.company.services)
-        opened = END - timedelta(days=chance.uniform(2, 35))
+        opened = history.end - history.watched * chance.uniform(0.05, 0.8)
         reports = _reports(
             f"INC-{len(found) + 1}",
             f"Latency alert on {service.name}",
@@ -98,6 +98,7 @@ def _told(
     number: int,
 ) -> Told:
     service: str | None = cause.service.name
+    resolved = resolved if resolved is None or resolved < history.end else None
     draw = chance.random()
     if draw < 0.12:
         service = None
@@ -133,7 +134,7 @@ def _reports(
     first = {**common, "event": "opened", "opened_at": opened.isoformat()}
     if trace:
         first["links"] = {"trace_id": trace}
-    if resolved is None or resolved >= END:
+    if resolved is None:
         return (first,)
     resolved = max(resolved, opened + timedelta(minutes=3))
     return (

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from worlds.world import Case
+from worlds.cases import Case
 
 CONFIRMING = frozenset({"named_by_incident", "named_by_fix", "reverted_after", "human_verdict"})
 BINS = 10
@@ -33,9 +33,9 @@ def score(cases: Sequence[Case]) -> Score:
     return Score(
         len(cases),
         len(changed),
-        _share(cases, lambda c: c.top() == c.truth),
+        _share(cases, lambda c: c.is_right()),
         _share(cases, lambda c: c.truth in c.named(3)),
-        _share(changed, lambda c: c.top() == c.truth),
+        _share(changed, lambda c: c.is_right()),
         _share(changed, lambda c: c.truth in c.named(3)),
         _share(said, lambda c: not c.truth),
         _share(unchanged, lambda c: c.top() == ""),
@@ -121,7 +121,7 @@ def _peers(cases: Sequence[Case]) -> str:
     names = sorted({name for c in cases for name in c.peers})
     lines = [f"{'culprit@1 beside peers':<34}{'cases':>7}{'right':>8}{'answers':>9}", "-" * 58]
     lines.append(
-        f"{'ours':<34}{len(changed):>7}{_p(_share(changed, lambda c: c.top() == c.truth)):>8}{_p(_share(changed, lambda c: c.top() not in ('', '?'))):>9}"
+        f"{'ours':<34}{len(changed):>7}{_p(_share(changed, lambda c: c.is_right())):>8}{_p(_share(changed, lambda c: c.top() not in ('', '?'))):>9}"
     )
     for name in names:
         right, answered = (
@@ -156,6 +156,7 @@ def row(case: Case, cell: dict[str, Any]) -> dict[str, Any]:
     """One case with the evidence of each candidate, for fitting weights."""
     return {
         "seed": case.seed, "noun": case.noun, "id": case.id, "title": case.title, "mechanism": case.mechanism,
-        "truth": case.truth, "flag": case.flag, "facts": case.facts, "peers": case.peers, "is_confirmed": is_confirmed(case),
+        "truth": case.truth, "flag": case.flag, "facts": case.facts, "peers": case.peers, "is_confirmed": is_confirmed(case), "changes": case.changes,
+        "weighed": case.weighed,
         **cell, "suspects": case.suspects,
     }  # fmt: skip

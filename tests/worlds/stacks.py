@@ -283,10 +283,17 @@ SIGNATURES: dict[str, dict[str, tuple[str, str]]] = {
     },
 }  # fmt: skip
 
+
+def library_frames(language: str, kind: str) -> list[tuple[str, str, int]]:
+    """Frames of the library that fails so, innermost first."""
+    first = LIBRARY_FRAMES[language]
+    return (first[1:] if kind == "validation" else first[:1]) if language == "python" else first
+
+
 LIBRARY_FRAMES: dict[str, list[tuple[str, str, int]]] = {
     "python": [("orjson/__init__.py", "dumps", 41), ("pydantic/main.py", "model_dump_json", 477)],
-    "javascript": [("zod/lib/types.js", "ZodObject.parse", 120), ("axios/lib/core/Axios.js", "Axios.request", 45)],
-    "typescript": [("zod/lib/types.js", "ZodObject.parse", 120), ("axios/lib/core/Axios.js", "Axios.request", 45)],
+    "javascript": [("zod/lib/types.js", "ZodObject._parse", 1961), ("zod/lib/types.js", "ZodObject.parse", 120)],
+    "typescript": [("zod/lib/types.js", "ZodObject._parse", 1961), ("zod/lib/types.js", "ZodObject.parse", 120)],
     "java": [
         ("DatabindException.java", "com.fasterxml.jackson.databind.DatabindException.from", 77),
         ("ObjectMapper.java", "com.fasterxml.jackson.databind.ObjectMapper.readValue", 3825),

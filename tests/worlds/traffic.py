@@ -9,10 +9,9 @@ import numpy as np
 
 from worlds.causes import Builder, Cause, Drawn, Floats, Ints, share
 from worlds.company import Operation
-from worlds.history import END, WATCHED_FROM, History
+from worlds.history import WATCHED_FROM, History
 from worlds.trees import ERROR, Node, Trees, copy_of, places_of
 
-HOURS = int((END - WATCHED_FROM) / timedelta(hours=1))
 SALTS = 3
 
 
@@ -57,8 +56,11 @@ class Traffic:
         listed = [o for s in history.company.services for o in s.operations if o.hourly]
         hourly = sum(o.hourly * sum(1 for _ in trees.of(o).walk()) for o in listed)
         # Noon is 2.3 times as busy as the mean hour of a week.
-        self.scale = 2.3 * spans / (hourly * HOURS) * (1 / sampling.ratio) ** power
+        self.hours = int(history.watched / timedelta(hours=1))
+        self.scale = 2.3 * spans / (hourly * self.hours) * (1 / sampling.ratio) ** power
         self._trees: dict[Any, Node] = {}
+        self._kept: list[Node] = []
+        """Trees that others were made of: their ids are keys."""
 
     def batches(self) -> list[Batch]:
         found: list[Batch] = []
@@ -66,6 +68,37 @@ class Traffic:
             for operation in service.operations:
                 if operation.hourly:
                     found += self._of(operation)
+        for cause in self.causes:
+            if cause.flag:
+                found = [part for batch in found for part in self._evaluated(batch, cause)]
+        return found
+
+    def _evaluated(self, batch: Batch, cause: Cause) -> list[Batch]:
+        """``batch`` with what the flag of ``cause`` was, where an operation asks for it."""
+        if not places_of(batch.tree, cause.operations):
+            return [batch]
+        assert cause.planted is not None
+        assert cause.planted.begins_at is not None
+        begins, ends = (
+            cause.planted.begins_at.timestamp(),
+            (cause.planted.ended_at or self.history.end).timestamp(),
+        )
+        is_on = (batch.drawn.at >= begins) & (batch.drawn.at < ends)
+        found = []
+        for variant, picked in (("on", np.flatnonzero(is_on)), ("off", np.flatnonzero(~is_on))):
+            known = ("flag", id(batch.tree), cause.number, variant)
+            if not len(picked):
+                continue
+            if known not in self._trees:
+                self._trees[known] = tree = copy_of(batch.tree)
+                for _, node in places_of(tree, cause.operations):
+                    node.attributes |= {
+                        "feature_flag.key": cause.flag,
+                        "feature_flag.provider.name": "flagd",
+                        "feature_flag.result.variant": variant,
+                    }
+            self._kept.append(batch.tree)
+            found.append(Batch(self._trees[known], _part(batch.drawn, picked), batch.cause))
         return found
 
     def _of(self, operation: Operation) -> list[Batch]:
@@ -140,7 +173,7 @@ class Traffic:
         return found
 
     def _draw(self, operation: Operation) -> Drawn:
-        hours = np.arange(HOURS)
+        hours = np.arange(self.hours)
         clock, weekday = hours % 24, (hours // 24 + WATCHED_FROM.weekday()) % 7
         shape = 0.25 + 0.75 * np.exp(-(((clock - 14) / 5) ** 2))
         rate = operation.hourly * self.scale * shape * np.where(weekday >= 5, 0.5, 1.0)

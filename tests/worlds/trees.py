@@ -9,7 +9,7 @@ from typing import Any
 from worlds.code import Function, Statement, path_between, reachable
 from worlds.company import Company, Operation, Service
 from worlds.languages import Name
-from worlds.stacks import LIBRARY_FRAMES, Frame, Raised, signature, stack
+from worlds.stacks import Frame, Raised, library_frames, signature, stack
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = 1, 2, 3, 4, 5
 UNSET, ERROR = 0, 2
@@ -17,7 +17,7 @@ CHILDREN_MAX = 4
 DEPTH_MAX = 3
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Node:
     """One span. ``ms``: its own time beside its children's; ``key``: of the statement that makes the call."""
 
@@ -170,7 +170,7 @@ class Trees:
                 type_,
                 message,
                 frames,
-                LIBRARY_FRAMES[service.language] if library else [],
+                library_frames(service.language, kind) if library else [],
                 seed,
             )
         return [Raised(type_, message, text)]

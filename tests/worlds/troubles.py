@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from worlds.code import Function, Statement, reachable
 from worlds.company import Operation, Service
 from worlds.edits import served
-from worlds.history import END, WATCHED_FROM, History
+from worlds.history import WATCHED_FROM, History
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Trouble:
     """``kind``: outage | blip | certificate | token | crowd | stranger | disk | host | old | contract.
 
@@ -53,14 +53,14 @@ def make(history: History, seed: int, count: int) -> list[Trouble]:
         if made is not None and made.operations:
             _place(made, history, chance)
             found.append(made)
-    old = _old(chance.choice(history.company.services), chance)
+    old = _old(chance.choice(history.company.services), chance, history.end)
     if old is not None:
         found.append(old)
     return found
 
 
 def _place(made: Trouble, history: History, chance: random.Random) -> None:
-    first, last = WATCHED_FROM + timedelta(days=3), END - timedelta(days=3)
+    first, last = WATCHED_FROM + history.watched * 0.08, history.end - history.watched * 0.08
     lasting = made.until - made.since
     known = [d for d in history.deployments[made.service.name] if first < d.at < last]
     if known and chance.random() < 0.5:
@@ -197,7 +197,7 @@ def _trouble(kind: str, service: Service, chance: random.Random) -> Trouble | No
     return None
 
 
-def _old(service: Service, chance: random.Random) -> Trouble | None:
+def _old(service: Service, chance: random.Random, end: datetime) -> Trouble | None:
     """A fault that was there before anybody watched, and goes on at its own low rate."""
     listed = [
         (f, s)
@@ -222,7 +222,7 @@ def _old(service: Service, chance: random.Random) -> Trouble | None:
         "old",
         service,
         WATCHED_FROM - timedelta(days=1),
-        END,
+        end,
         operations,
         chance.choice((0.03, 0.06, 0.1)),
         sites=[(function, statement)],
