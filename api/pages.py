@@ -168,7 +168,7 @@ def router(
 
     @pages.get("/services", dependencies=[may_read])
     def show_services() -> Response:
-        return page("services.html", here="/services", services=queries.services(store))
+        return page("services.html", here="/services", services=queries.services(store, settings))
 
     @pages.get("/reports", dependencies=[may_read])
     def show_reports() -> Response:

@@ -325,9 +325,12 @@ def _failure_group(row: Row) -> Row:
     return row | {key: json.loads(row[key]) for key in ("categories", "fingerprint_parts")}
 
 
-def services(store: Store) -> list[Row]:
+def services(store: Store, settings: Settings) -> list[Row]:
     """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``)."""
-    return [doctor.status(row) for row in store.rows(sql("api", "services"))]
+    return [
+        doctor.status(row, settings.sampling_ratio_of(row["service"]))
+        for row in store.rows(sql("api", "services"))
+    ]
 
 
 def traffic(

@@ -355,9 +355,7 @@ class Inference:
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""
-        stated = self._settings.services.get(service)
-        ratio = (stated.sampling_ratio if stated else None) or self._settings.sampling_ratio
-        return ratio is not None or service in self._weighed_services
+        return self._settings.sampling_ratio_of(service) is not None or service in self._weighed_services
 
     def _route_paths(self, group: FailureGroup) -> frozenset[str]:
         """Files that hold the failing route as a literal: the callee's when it refused, else ours if no frame maps."""

@@ -415,6 +415,9 @@ class Missing(BaseModel):
     code: str
     detail: str
     hint: str
+    gain: float | None = Field(
+        description="what mending it adds to named_first, estimated; null where it adds to other answers"
+    )
 
 
 class ServiceStatus(BaseModel):
@@ -434,8 +437,13 @@ class ServiceStatus(BaseModel):
     frame_count: int
     frame_share: float | None = Field(description="of the frames of its failures that map to a path")
     incident_count: int
-    missing: list[str] = Field(description="one sentence each, what blocks an answer most first")
-    advice: list[Missing] = Field(description="the same with a code and what to do")
+    stack_share: float | None = Field(description="of its failure groups that show a line of the repository")
+    kept_share: float | None = Field(
+        description="of its traces that are sent; null when the sampling is unknown"
+    )
+    named_first: float = Field(description="estimated share of its failures whose change stands first")
+    missing: list[str] = Field(description="one sentence each, what would add most first")
+    advice: list[Missing] = Field(description="the same with a code, what to do and what it adds")
 
 
 class ServiceList(BaseModel):
