@@ -87,6 +87,8 @@ OUTCOMES: dict[str, str] = {
 
 CANDIDATES: dict[str, str] = {
     Candidate.CHANGE: "A change",
+    Candidate.FLAG: "A feature flag",
+    Candidate.CONFIGURATION: "Configuration",
     Candidate.NO_CHANGE: "No change is to blame",
     Candidate.UNATTRIBUTED: "Not attributed",
 }
@@ -136,6 +138,9 @@ EVIDENCE: dict[str, str] = {
     EvidenceKind.CHANGED_TOKEN: "Changed a name in the message",
     EvidenceKind.FIRST_SEEN: "First seen after its deployment",
     EvidenceKind.CHANGE_POINT: "Failures rise at its deployment",
+    EvidenceKind.FLIPPED_BEFORE: "Changed shortly before",
+    EvidenceKind.VARIANT_FAILS: "How its variant fails beside others",
+    EvidenceKind.FLIPPED_BACK_AFTER: "Flipped back, and it ended",
     EvidenceKind.CONCURRENT_REVISIONS: "Only its revision fails",
     EvidenceKind.REVISIONS_ALIKE: "All revisions fail alike",
     EvidenceKind.OLDER_THAN_RANGE: "Older than the deployed range",

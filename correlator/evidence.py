@@ -27,6 +27,7 @@ def weigh(
     hunks: Mapping[str, Sequence[Row]],
     vocabulary: Vocabulary,
     weights: Weights,
+    settings: Sequence[suspects.CandidateChange] = (),
 ) -> tuple[list[Suspect], float]:
     """Suspects of one group from all of its evidence, and the log of how likely that evidence is.
 
@@ -34,6 +35,7 @@ def weigh(
         paths_of: (repository, change sha) -> paths it touches.
         hunks: change sha -> rows of ``hunks``.
         vocabulary: of ``hunks``.
+        settings: flags and configuration that may be to blame.
     """
     rarity = vocabulary.rarity(c.change["sha"] for c in candidates)
     weighed = [
@@ -56,7 +58,7 @@ def weigh(
         for c in candidates
     ]
     return suspects.weighed(
-        weighed,
+        [*weighed, *settings],
         of_no_change(group, around, weights=weights),
         no_change_prior=no_change_prior(group, around, weights),
         is_revision_known=group.row["onset_sha"] is not None,

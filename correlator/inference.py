@@ -21,6 +21,7 @@ from correlator import (
     evidence,
     evidence_in_time,
     failure_groups,
+    flips,
     incident_links,
     incident_states,
     incidents,
@@ -73,6 +74,8 @@ class Facts:
     verdicts: Rows
     running_names: Rows = ()
     builds: Rows = ()
+    flag_hours: Rows = ()
+    setting_changes: Rows = ()
     groupings: Rows = ()
     code_mappings: Rows = ()
     source_maps: Rows = ()
@@ -389,6 +392,13 @@ class Inference:
         }
         hunks = self._reader.hunks(_changes_of(listed.values()))
         vocabulary = tokens.Vocabulary(hunks)
+        flipped = flips.Flips(self._facts.flag_hours, self._facts.setting_changes)
+        settings = {
+            g.row["group_id"]: flipped.candidates(
+                g, callees=self._samples[g.row["group_id"]].callees, weights=self._weights
+            )
+            for g in self._groups
+        }
         return {
             name: supposed.mixed(
                 [
@@ -402,6 +412,7 @@ class Inference:
                             hunks=hunks,
                             vocabulary=vocabulary,
                             weights=self._weights,
+                            settings=settings[name],
                         ),
                     )
                     for at, case in enumerate(found)

@@ -313,12 +313,22 @@ class LinkedGroup(BaseModel):
     evidence: list[dict[str, Any]]
 
 
+class SettingCandidate(BaseModel):
+    """A feature flag or a configuration value that may have caused an incident: a change without a commit."""
+
+    candidate: Literal[Candidate.FLAG, Candidate.CONFIGURATION]
+    setting: str = Field(description="key = value that began to hold")
+    weight: float
+    evidence: list[Evidence]
+
+
 class Attribution(BaseModel):
-    """Who may have caused an incident: ``candidates`` + ``no_change`` + ``unattributed`` = 1."""
+    """Who may have caused an incident: ``candidates`` + ``settings`` + ``no_change`` + ``unattributed`` = 1."""
 
     incident: IncidentHead
     category: FailureCategory
     candidates: list[AttributionCandidate]
+    settings: list[SettingCandidate]
     no_change: float
     no_change_evidence: list[Evidence]
     unattributed: float
