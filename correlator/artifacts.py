@@ -30,6 +30,7 @@ class _Record:
     hold a sha, and may stand still while builds change; ``names``: the surest first."""
 
     repositories: tuple[str, ...]
+    service: str | None
     stated: tuple[str, ...]
     versions: tuple[str, ...]
     names: tuple[Name, ...]
@@ -45,7 +46,7 @@ class Artifacts:
         deployments: Iterable[Row],
         builds: Iterable[Row],
         repository_of: Mapping[str, str],
-        resolve: Callable[[str, str], str | None],
+        resolve: Callable[[str, str | None, str], str | None],
     ) -> None:
         """
         Args:
@@ -53,7 +54,7 @@ class Artifacts:
             deployments: rows of ``deployments``; failed ones tell of their artifact all the same.
             builds: rows of ``artifacts.sql``.
             repository_of: service -> repository.
-            resolve: (repository, revision text) -> full sha or None, as git knows it.
+            resolve: (repository, service or None for any, revision text) -> full sha or None, as git knows it.
         """
         self._resolve = resolve
         everywhere = tuple(sorted(set(repository_of.values())))
@@ -64,14 +65,19 @@ class Artifacts:
         }
         told = [
             (repository, record)
-            for record in sorted(records, key=lambda r: (r.repositories, r.stated, r.versions, r.names))
+            for record in sorted(
+                records, key=lambda r: (r.repositories, r.service or "", r.stated, r.versions, r.names)
+            )
             for repository in record.repositories
         ]
-        surely = [(repository, record, self._first(repository, record.stated)) for repository, record in told]
+        surely = [
+            (repository, record, self._first(repository, record.service, record.stated))
+            for repository, record in told
+        ]
         known = _passed_on(surely, {})
         # Only where no fact says better: a version may be one and the same for every build.
         perhaps = [
-            (repository, record, sha or self._first(repository, record.versions))
+            (repository, record, sha or self._first(repository, record.service, record.versions))
             for repository, record, sha in surely
         ]
         self._known = _passed_on(perhaps, known)
@@ -80,14 +86,14 @@ class Artifacts:
         """The commit that ``text``, as a span or a deployment carries it, names in ``repository``; None when unknown."""
         if artifact_names.of_reference(text):
             return self._of_name(repository, ("", artifact_names.of_reference(text)[0]))
-        return self._resolve(repository, text) or self._of_name(repository, (service, text))
+        return self._resolve(repository, service, text) or self._of_name(repository, (service, text))
 
     def _of_name(self, repository: str, name: Name) -> str | None:
         found = self._known.get((repository, name), frozenset())
         return next(iter(found)) if len(found) == 1 else None
 
-    def _first(self, repository: str, texts: Sequence[str]) -> str | None:
-        return next((sha for text in texts if (sha := self._resolve(repository, text))), None)
+    def _first(self, repository: str, service: str | None, texts: Sequence[str]) -> str | None:
+        return next((sha for text in texts if (sha := self._resolve(repository, service, text))), None)
 
 
 def _passed_on(
@@ -132,7 +138,7 @@ def _of_resources(resources: Iterable[Row], repository_of: Mapping[str, str]) ->
         named = artifact_names.of_resource(lambda key, row=row: row[_column(key)])  # type: ignore[misc]
         names = [*(("", name) for name in named.artifacts), *((service, text) for text in named.versions)]
         revision = row["vcs_ref_head_revision"]
-        yield _Record((repository,), (revision,) if revision else (), named.versions, tuple(names))
+        yield _Record((repository,), service, (revision,) if revision else (), named.versions, tuple(names))
 
 
 def _column(key: str) -> str:
@@ -152,7 +158,11 @@ def _of_deployments(deployments: Iterable[Row], repository_of: Mapping[str, str]
             names.append((service, version))
         revision = row["revision"]
         yield _Record(
-            (repository,), (revision,) if revision else (), (version,) if version else (), tuple(names)
+            (repository,),
+            service,
+            (revision,) if revision else (),
+            (version,) if version else (),
+            tuple(names),
         )
 
 
@@ -168,4 +178,4 @@ def _of_builds(
         # A sha names its repository by itself.
         is_anywhere = repository is None and len(row["revision"]) in SHA_LENGTHS
         repositories = (repository,) if repository else everywhere if is_anywhere else ()
-        yield _Record(repositories, (row["revision"],), (), tuple(names))
+        yield _Record(repositories, service, (row["revision"],), (), tuple(names))

@@ -123,6 +123,7 @@ class Inference:
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str], CommitSha | None] = {}
+        """(service, revision as sent) -> what it names"""
         self._branches: dict[tuple[str, str], Branch | None] = {}
         self._weighed_services = traffic.weighed_services(facts.service_hours)
 
@@ -186,9 +187,23 @@ class Inference:
                 days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
                 yield {**row, "observed_days": days}
 
-    def _resolve(self, repository: str, text: str) -> CommitSha | None:
-        """The port's answer, asked once per revision: every span carries one of the same few."""
-        key = (repository, text)
+    def _resolve(self, service: str, text: str) -> CommitSha | None:
+        """The port's answer, asked once per service and revision: every span carries one of the same few."""
+        key = (service, text)
+        if key not in self._resolved:
+            code = self._code.get(service)
+            self._resolved[key] = (
+                self._port.resolve(code.repository, text, services.tag_names(service, code.path))
+                if code and code.repository
+                else None
+            )
+        return self._resolved[key]
+
+    def _resolve_in(self, repository: str, service: str | None, text: str) -> CommitSha | None:
+        """What a text names: for a service, or in a repository whoever runs it."""
+        if service is not None:
+            return self._resolve(service, text)
+        key = (f"//{repository}", text)
         if key not in self._resolved:
             self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
         return self._resolved[key]
@@ -254,7 +269,7 @@ class Inference:
             deployments=self._facts.deployments,
             builds=self._facts.builds,
             repository_of=self._repository_by_service,
-            resolve=self._resolve,
+            resolve=self._resolve_in,
         )
 
     @cached_property
