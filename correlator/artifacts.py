@@ -26,11 +26,11 @@ SHA_LENGTHS = (40, 64)
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """What was seen or told together. ``stated``: revisions; ``versions``: texts that name a commit if they are tags or
+    """What was seen or told together, of ``service`` ('' when nothing says). ``stated``: revisions; ``versions``: texts that name a commit if they are tags or
     hold a sha, and may stand still while builds change; ``names``: the surest first."""
 
     repositories: tuple[str, ...]
-    service: str | None
+    service: str
     stated: tuple[str, ...]
     versions: tuple[str, ...]
     names: tuple[Name, ...]
@@ -46,7 +46,7 @@ class Artifacts:
         deployments: Iterable[Row],
         builds: Iterable[Row],
         repository_of: Mapping[str, str],
-        resolve: Callable[[str, str | None, str], str | None],
+        resolve: Callable[[str, str, str], str | None],
     ) -> None:
         """
         Args:
@@ -54,7 +54,7 @@ class Artifacts:
             deployments: rows of ``deployments``; failed ones tell of their artifact all the same.
             builds: rows of ``artifacts.sql``.
             repository_of: service -> repository.
-            resolve: (repository, service or None for any, revision text) -> full sha or None, as git knows it.
+            resolve: (repository, service or '', revision text) -> full sha or None, as git knows it.
         """
         self._resolve = resolve
         resources, deployments = list(resources), list(deployments)
@@ -67,7 +67,7 @@ class Artifacts:
         told = [
             (repository, record)
             for record in sorted(
-                records, key=lambda r: (r.repositories, r.service or "", r.stated, r.versions, r.names)
+                records, key=lambda r: (r.repositories, r.service, r.stated, r.versions, r.names)
             )
             for repository in record.repositories
         ]
@@ -119,7 +119,7 @@ class Artifacts:
             if len(versions) == 1 and (len(deployed[service]) > 1 or not artifact_names.is_naming(version))
         )
 
-    def _first(self, repository: str, service: str | None, texts: Sequence[str]) -> str | None:
+    def _first(self, repository: str, service: str, texts: Sequence[str]) -> str | None:
         return next((sha for text in texts if (sha := self._resolve(repository, service, text))), None)
 
 
@@ -205,4 +205,4 @@ def _of_builds(
         # A sha names its repository by itself.
         is_anywhere = repository is None and len(row["revision"]) in SHA_LENGTHS
         repositories = (repository,) if repository else everywhere if is_anywhere else ()
-        yield _Record(repositories, service, (row["revision"],), (), tuple(names))
+        yield _Record(repositories, service or "", (row["revision"],), (), tuple(names))

@@ -16,10 +16,12 @@ import pyarrow as pa
 from correlator import (
     artifacts,
     candidates,
+    change_diffs,
     circumstances,
     drift_groups,
     evidence,
     evidence_in_time,
+    failing_code,
     failure_groups,
     flips,
     incident_links,
@@ -40,6 +42,7 @@ from correlator import (
 )
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.change_diffs import ChangeDiff
 from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode, Supposed
 from correlator.groupings import Groupings
@@ -122,8 +125,7 @@ class Inference:
         self._port = port
         self._settings = settings
         self._weights = weights.load()
-        self._resolved: dict[tuple[str, str], CommitSha | None] = {}
-        """(service, revision as sent) -> what it names"""
+        self._resolved: dict[tuple[str, str, str], CommitSha | None] = {}
         self._branches: dict[tuple[str, str], Branch | None] = {}
         self._weighed_services = traffic.weighed_services(facts.service_hours)
 
@@ -187,25 +189,13 @@ class Inference:
                 days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
                 yield {**row, "observed_days": days}
 
-    def _resolve(self, service: str, text: str) -> CommitSha | None:
+    def _resolve(self, repository: str, service: str, text: str) -> CommitSha | None:
         """The port's answer, asked once per service and revision: every span carries one of the same few."""
-        key = (service, text)
+        key = (repository, service, text)
         if key not in self._resolved:
             code = self._code.get(service)
-            self._resolved[key] = (
-                self._port.resolve(code.repository, text, services.tag_names(service, code.path))
-                if code and code.repository
-                else None
-            )
-        return self._resolved[key]
-
-    def _resolve_in(self, repository: str, service: str | None, text: str) -> CommitSha | None:
-        """What a text names: for a service, or in a repository whoever runs it."""
-        if service is not None:
-            return self._resolve(service, text)
-        key = (f"//{repository}", text)
-        if key not in self._resolved:
-            self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
+            names = services.tag_names(service, code.path if code else "")
+            self._resolved[key] = self._port.resolve(RepositoryName(repository), text, names)
         return self._resolved[key]
 
     def _branch(self, repository: str, sha: str) -> Branch | None:
@@ -269,7 +259,7 @@ class Inference:
             deployments=self._facts.deployments,
             builds=self._facts.builds,
             repository_of=self._repository_by_service,
-            resolve=self._resolve_in,
+            resolve=self._resolve,
         )
 
     @cached_property
@@ -405,7 +395,8 @@ class Inference:
         listed = {
             (name, at): self._listed(case) for name, found in cases.items() for at, case in enumerate(found)
         }
-        hunks = self._reader.hunks(_changes_of(listed.values()))
+        changes = _changes_of(listed.values())
+        hunks = self._reader.hunks(changes)
         vocabulary = tokens.Vocabulary(hunks)
         flipped = flips.Flips(self._facts.flag_hours, self._facts.setting_changes)
         settings = {
@@ -414,6 +405,7 @@ class Inference:
             )
             for g in self._groups
         }
+        diffs = self._diffs(changes)
         return {
             name: supposed.mixed(
                 [
@@ -426,6 +418,8 @@ class Inference:
                             paths_of=self._paths_of,
                             hunks=hunks,
                             vocabulary=vocabulary,
+                            code=failing_code.read(case.group, self._port),
+                            diffs=diffs,
                             weights=self._weights,
                             settings=settings[name],
                         ),
@@ -473,6 +467,17 @@ class Inference:
             is_late=evidence_in_time.is_late(case.group, case.around),
             weights=self._weights,
         )
+
+    def _diffs(self, changes: Collection[tuple[str, str]]) -> dict[str, ChangeDiff]:
+        """change sha -> its diff, read, of (repository, change sha) pairs; what git cannot show is left out."""
+        asked: dict[str, set[CommitSha]] = defaultdict(set)
+        for repository, sha in changes:
+            asked[repository].add(CommitSha(sha))
+        return {
+            sha: change_diffs.read(hunks)
+            for repository in sorted(asked)
+            for sha, hunks in self._port.diffs(RepositoryName(repository), asked[repository]).items()
+        }
 
     # --- what each incident says ------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ COLUMNS = (
 )
 
 
-def resolve(repository: str, service: str | None, text: str) -> str | None:
+def resolve(repository: str, service: str, text: str) -> str | None:
     return TAGS.get(text) if repository == "acme/shop" else None
 
 

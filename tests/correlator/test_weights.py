@@ -5,6 +5,7 @@ from math import exp, log
 import pytest
 from evidence_builders import RULED
 
+from correlator import evidence_in_diffs
 from correlator.weights import load, piece
 from schemas.vocabulary import EvidenceKind
 
@@ -18,6 +19,7 @@ BOUNDED = {
     EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
     EvidenceKind.VARIANT_FAILS: "variant_fails_max",
     EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
+    **{kind: f"{kind}_max" for kind in evidence_in_diffs.KINDS},
 }
 
 
