@@ -380,7 +380,7 @@ class Installation:
 
     def doctor(self) -> list[Row]:
         """Per service: what is known, and what is missing for an answer."""
-        return queries.services(self.store)
+        return queries.services(self.store, self.settings)
 
 
 def _steps(name: str, progress: Progress | None) -> Progress | None:

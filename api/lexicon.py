@@ -87,6 +87,8 @@ OUTCOMES: dict[str, str] = {
 
 CANDIDATES: dict[str, str] = {
     Candidate.CHANGE: "A change",
+    Candidate.FLAG: "A feature flag",
+    Candidate.CONFIGURATION: "Configuration",
     Candidate.NO_CHANGE: "No change is to blame",
     Candidate.UNATTRIBUTED: "Not attributed",
 }
@@ -151,6 +153,9 @@ EVIDENCE: dict[str, str] = {
     EvidenceKind.SERVED_WELL: "Served well before it began",
     EvidenceKind.OUTSIDE_FAULT: "Names a fault outside of the code",
     EvidenceKind.CROWD: "More requests than ever",
+    EvidenceKind.FLIPPED_BEFORE: "Changed shortly before",
+    EvidenceKind.VARIANT_FAILS: "How its variant fails beside others",
+    EvidenceKind.FLIPPED_BACK_AFTER: "Flipped back, and it ended",
     EvidenceKind.CONCURRENT_REVISIONS: "Only its revision fails",
     EvidenceKind.REVISIONS_ALIKE: "All revisions fail alike",
     EvidenceKind.OLDER_THAN_RANGE: "Older than the deployed range",

@@ -65,9 +65,14 @@ def doctor(found: Sequence[Mapping[str, Any]]) -> RenderableType:
             _percent(row.get("revision_share")),
             _percent(row.get("frame_share")),
             _cell(row.get("incident_count")),
-            "; ".join(row.get("missing") or ()) or "nothing",
+            "; ".join(_advised(item) for item in row.get("advice") or ()) or "nothing",
         )
     return table
+
+
+def _advised(item: Mapping[str, Any]) -> str:
+    gain = item.get("gain")
+    return f"{item['detail']} (+{_percent(gain)})" if gain else str(item["detail"])
 
 
 def correlation(found: Mapping[str, Any]) -> str:

@@ -168,7 +168,7 @@ def router(
 
     @pages.get("/services", dependencies=[may_read])
     def show_services() -> Response:
-        return page("services.html", here="/services", services=queries.services(store))
+        return page("services.html", here="/services", services=queries.services(store, settings))
 
     @pages.get("/reports", dependencies=[may_read])
     def show_reports() -> Response:
@@ -257,6 +257,7 @@ def safe_url(url: str | None) -> str | None:
 
 def _reach(attribution: Row) -> float:
     listed = [e["log_lr"] for c in attribution["candidates"] for e in c["evidence"]]
+    listed += [e["log_lr"] for s in attribution.get("settings", ()) for e in s["evidence"]]
     listed += [e["log_lr"] for e in attribution["no_change_evidence"]]
     return float(max([LOG_ODDS_REACH, *(math.ceil(abs(v)) for v in listed)]))
 

@@ -168,7 +168,7 @@ def _verdicts(store: Store, incident_ids: Sequence[str]) -> dict[str, Row]:
 def attributions(store: Store, incident_id: str) -> Row | None:
     """Who may have caused an incident, with the whole chain of evidence; None when there is no such incident.
 
-    ``candidates`` + ``no_change`` + ``unattributed`` = 1, in millionths. An incident that no correlation has seen
+    ``candidates`` + ``settings`` + ``no_change`` + ``unattributed`` = 1, in millionths. An incident that no correlation has seen
     yet is wholly unattributed; a duplicate without shares of its own has those of the incident that it repeats.
 
     Raises:
@@ -186,11 +186,21 @@ def attributions(store: Store, incident_id: str) -> Row | None:
     to_none = [row for row in shares if row["candidate"] == Candidate.NO_CHANGE]
     groups = store.rows(sql("api", "incident_groups"), incident_id=source)
     head = {name: found[name] for name in _HEAD}
-    named = _millionths(to_changes), _millionths(to_none)
+    to_settings = [row for row in shares if row["candidate"] in (Candidate.FLAG, Candidate.CONFIGURATION)]
+    named = _millionths(to_changes), _millionths(to_none), _millionths(to_settings)
     return {
         "incident": head,
         "category": found["category"],
         "candidates": _candidates(store, to_changes),
+        "settings": [
+            {
+                "candidate": row["candidate"],
+                "setting": row["setting"],
+                "weight": round(row["weight"], 6),
+                "evidence": json.loads(row["evidence"]),
+            }
+            for row in to_settings
+        ],
         "no_change": named[1] / MILLION,
         "no_change_evidence": [item for row in to_none for item in json.loads(row["evidence"])],
         # What nobody carries is what is left, so that the masses sum to one whatever the rounding.
@@ -325,9 +335,12 @@ def _failure_group(row: Row) -> Row:
     return row | {key: json.loads(row[key]) for key in ("categories", "fingerprint_parts")}
 
 
-def services(store: Store) -> list[Row]:
+def services(store: Store, settings: Settings) -> list[Row]:
     """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``)."""
-    return [doctor.status(row) for row in store.rows(sql("api", "services"))]
+    return [
+        doctor.status(row, settings.sampling_ratio_of(row["service"]))
+        for row in store.rows(sql("api", "services"))
+    ]
 
 
 def traffic(

@@ -181,8 +181,11 @@ def masses(attribution: dict[str, Any], width: int = 1000) -> Markup:
         for index, candidate in enumerate(attribution["candidates"])
     ]
     changes = sum(weight for _, weight in listed)
+    flipped = sum(setting["weight"] for setting in attribution.get("settings", ()))
+    if flipped:
+        listed.append(("other", flipped))
     words = (
-        f"changes {wording.share(changes)}, no change {wording.share(attribution['no_change'])}, "
+        f"changes {wording.share(changes)}, {f'flags and configuration {wording.share(flipped)}, ' if flipped else ''}no change {wording.share(attribution['no_change'])}, "
         f"unattributed {wording.share(attribution['unattributed'])}"
     )
     parts = [*listed, ("no_change", attribution["no_change"]), ("unattributed", attribution["unattributed"])]

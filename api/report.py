@@ -345,6 +345,7 @@ def _correction(said: Mapping[str, Any] | None, now: Mapping[str, Any] | None) -
 def _first(attribution: Mapping[str, Any]) -> tuple[str, float]:
     """The heaviest share: a change's sha, or the candidate that is no change."""
     shares = [(c["change"], float(c["weight"])) for c in attribution["candidates"]]
+    shares += [(s["setting"], float(s["weight"])) for s in attribution.get("settings", ())]
     shares += [
         (Candidate.NO_CHANGE.value, float(attribution["no_change"])),
         (Candidate.UNATTRIBUTED.value, float(attribution["unattributed"])),
@@ -354,7 +355,7 @@ def _first(attribution: Mapping[str, Any]) -> tuple[str, float]:
 
 def _named(who: str) -> str:
     return {Candidate.NO_CHANGE.value: "no change", Candidate.UNATTRIBUTED.value: "nothing"}.get(
-        who, wording.short_sha(who)
+        who, who if " = " in who else wording.short_sha(who)
     )
 
 

@@ -102,6 +102,13 @@ def incidents(attributions: list[Mapping[str, Any]], *, most: int = INCIDENTS_MA
 def _strongest(found: Mapping[str, Any]) -> tuple[str, str, float]:
     first = found["candidates"][0] if found["candidates"] else None
     rest = max(found["no_change"], found["unattributed"])
+    setting = found["settings"][0] if found.get("settings") else None
+    if setting is not None and setting["weight"] >= max(rest, first["weight"] if first else 0.0):
+        return (
+            f"{lexicon.CANDIDATES[setting['candidate']]}: {setting['setting']}",
+            "",
+            float(setting["weight"]),
+        )
     if first is not None and first["weight"] >= rest:
         name = f"{first['subject']} ({wording.short_sha(first['change'])})"
         return name, wording.label(lexicon.ORIGINS, first["origin"]), float(first["weight"])

@@ -237,7 +237,12 @@ def attribution(answer: Mapping[str, Any]) -> str:
     if answer["incident"].get("is_false_alarm"):
         return "Reported as a false alarm: it counts against no change."
     first = candidates[0] if candidates else None
-    heaviest = max(none, rest, first["weight"] if first else 0.0)
+    setting = answer["settings"][0] if answer.get("settings") else None
+    heaviest = max(none, rest, first["weight"] if first else 0.0, setting["weight"] if setting else 0.0)
+    if setting is not None and setting["weight"] == heaviest:
+        start = "" if heaviest > 0.5 else "No clear answer: "
+        what = "a feature flag" if setting["candidate"] == "flag" else "configuration"
+        return f"{start}{share(heaviest)} of the weight falls on {what} that changed without a commit: {setting['setting']}."
     if first is not None and first["weight"] == heaviest:
         start = "" if heaviest > 0.5 else "No clear answer: "
         others = len(candidates) - 1

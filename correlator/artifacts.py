@@ -57,6 +57,7 @@ class Artifacts:
             resolve: (repository, service or '', revision text) -> full sha or None, as git knows it.
         """
         self._resolve = resolve
+        resources, deployments = list(resources), list(deployments)
         everywhere = tuple(sorted(set(repository_of.values())))
         records = {
             *_of_resources(resources, repository_of),
@@ -81,16 +82,42 @@ class Artifacts:
             for repository, record, sha in surely
         ]
         self._known = _passed_on(perhaps, known)
+        self._standing = self._stood_still(resources, deployments, repository_of)
 
     def sha(self, repository: str, service: str, text: str) -> str | None:
         """The commit that ``text``, as a span or a deployment carries it, names in ``repository``; None when unknown."""
         if artifact_names.of_reference(text):
             return self._of_name(repository, ("", artifact_names.of_reference(text)[0]))
+        if (service, text) in self._standing:
+            return None
         return self._resolve(repository, service, text) or self._of_name(repository, (service, text))
 
     def _of_name(self, repository: str, name: Name) -> str | None:
         found = self._known.get((repository, name), frozenset())
         return next(iter(found)) if len(found) == 1 else None
+
+    def _stood_still(
+        self, resources: Iterable[Row], deployments: Iterable[Row], repository_of: Mapping[str, str]
+    ) -> frozenset[Name]:
+        """Versions that name no build, though a tag has their name: the only one that a service ever sent, while several
+        commits of it were deployed, or one that templates come with."""
+        sent: dict[str, set[str]] = defaultdict(set)
+        for row in resources:
+            if row["service_version"]:
+                sent[row["service"]].add(row["service_version"])
+        deployed: dict[str, set[str]] = defaultdict(set)
+        for row in deployments:
+            repository = repository_of.get(row["service"])
+            text = row["revision"]
+            sha = self._resolve(repository, row["service"], text) if repository and text else None
+            if sha is not None:
+                deployed[row["service"]].add(sha)
+        return frozenset(
+            (service, version)
+            for service, versions in sent.items()
+            for version in versions
+            if len(versions) == 1 and (len(deployed[service]) > 1 or not artifact_names.is_naming(version))
+        )
 
     def _first(self, repository: str, service: str, texts: Sequence[str]) -> str | None:
         return next((sha for text in texts if (sha := self._resolve(repository, service, text))), None)

@@ -25,7 +25,7 @@ def of_incidents(
     for answer in answers:
         for row in _rows(answer.suspects, repository_of, version):
             is_placed = row["candidate"] != Candidate.UNATTRIBUTED
-            group_id = answer.group_of.get(row["sha"]) if is_placed else None
+            group_id = answer.group_of.get(row["sha"] or row["setting"]) if is_placed else None
             yield {"incident_id": answer.state["incident_id"], "group_id": group_id, **row}
 
 
@@ -38,6 +38,7 @@ def _rows(
             "candidate": str(suspect.candidate),
             "repository": repository_of.get(suspect.sha) if suspect.sha else None,
             "sha": suspect.sha,
+            "setting": suspect.setting,
             "weight": suspect.weight,
             "evidence": _evidence(suspect),
             "algorithm_version": version,

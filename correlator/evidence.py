@@ -32,6 +32,7 @@ def weigh(
     code: FailingCode,
     diffs: Mapping[str, ChangeDiff],
     weights: Weights,
+    settings: Sequence[suspects.CandidateChange] = (),
 ) -> tuple[list[Suspect], float]:
     """Suspects of one group from all of its evidence, and the log of how likely that evidence is.
 
@@ -41,6 +42,7 @@ def weigh(
         vocabulary: of ``hunks``.
         code: what the code on the stack names.
         diffs: change sha -> its diff, read.
+        settings: flags and configuration that may be to blame.
     """
     repository = group.row["repository"]
 
@@ -70,7 +72,7 @@ def weigh(
         for c in candidates
     ]
     return suspects.weighed(
-        weighed,
+        [*weighed, *settings],
         of_no_change(group, around, weights=weights),
         no_change_prior=no_change_prior(group, around, weights),
         is_revision_known=group.row["onset_sha"] is not None,

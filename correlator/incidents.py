@@ -30,7 +30,7 @@ class Answer:
     state: dict[str, Any]
     suspects: tuple[Suspect, ...]
     group_of: Mapping[str | None, str]
-    """sha of a suspect (None: no change) -> failure group that gave most of its weight."""
+    """sha or setting of a suspect (None: no change) -> failure group that gave most of its weight."""
 
 
 def answer(
@@ -135,9 +135,10 @@ def _group_of(
         for suspect in group_suspects[link.group_id]:
             if suspect.candidate is not Candidate.UNATTRIBUTED:
                 mass = link.weight * suspect.weight
-                if suspect.sha not in given or mass > given[suspect.sha][0]:
-                    given[suspect.sha] = (mass, link.group_id)
-    return {sha: group_id for sha, (_, group_id) in given.items()}
+                name = suspect.sha or suspect.setting
+                if name not in given or mass > given[name][0]:
+                    given[name] = (mass, link.group_id)
+    return {name: group_id for name, (_, group_id) in given.items()}
 
 
 def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:

@@ -23,6 +23,7 @@ from correlator import (
     evidence_in_time,
     failing_code,
     failure_groups,
+    flips,
     incident_links,
     incident_states,
     incidents,
@@ -76,6 +77,8 @@ class Facts:
     verdicts: Rows
     running_names: Rows = ()
     builds: Rows = ()
+    flag_hours: Rows = ()
+    setting_changes: Rows = ()
     groupings: Rows = ()
     code_mappings: Rows = ()
     source_maps: Rows = ()
@@ -360,9 +363,7 @@ class Inference:
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""
-        stated = self._settings.services.get(service)
-        ratio = (stated.sampling_ratio if stated else None) or self._settings.sampling_ratio
-        return ratio is not None or service in self._weighed_services
+        return self._settings.sampling_ratio_of(service) is not None or service in self._weighed_services
 
     def _route_paths(self, group: FailureGroup) -> frozenset[str]:
         """Files that hold the failing route as a literal: the callee's when it refused, else ours if no frame maps."""
@@ -397,6 +398,13 @@ class Inference:
         changes = _changes_of(listed.values())
         hunks = self._reader.hunks(changes)
         vocabulary = tokens.Vocabulary(hunks)
+        flipped = flips.Flips(self._facts.flag_hours, self._facts.setting_changes)
+        settings = {
+            g.row["group_id"]: flipped.candidates(
+                g, callees=self._samples[g.row["group_id"]].callees, weights=self._weights
+            )
+            for g in self._groups
+        }
         diffs = self._diffs(changes)
         return {
             name: supposed.mixed(
@@ -413,6 +421,7 @@ class Inference:
                             code=failing_code.read(case.group, self._port),
                             diffs=diffs,
                             weights=self._weights,
+                            settings=settings[name],
                         ),
                     )
                     for at, case in enumerate(found)

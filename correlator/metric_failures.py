@@ -178,7 +178,9 @@ def masses_of(query: MetricQuery, outcomes: Outcomes, counts: BoolArray, cohort:
     total = np.unique(outcomes.outcome[rows]).size
     weight, candidate = outcomes.weight[rows], outcomes.candidate
     is_change = candidate.codes[rows] == candidate.code(Candidate.CHANGE)
-    is_no_change = candidate.codes[rows] == candidate.code(Candidate.NO_CHANGE)
+    # A flag or configuration is none of the changes that are compared: their mass joins no arm.
+    others = (Candidate.NO_CHANGE, Candidate.FLAG, Candidate.CONFIGURATION)
+    is_no_change = np.isin(candidate.codes[rows], [candidate.code(other) for other in others])
     lottery = bool((is_change & (weight < CERTAIN)).any())
     if not total:
         return Masses(0, None, None, None, lottery)

@@ -68,14 +68,9 @@ def running(
         revision_of: (service, text that names what runs) -> full sha or None.
         position_of: (repository, sha) -> position on the mainline, or None.
     """
-    resolved: dict[tuple[str, str], str | None] = {}
 
     def sha_of(service: str, text: str | None) -> str | None:
-        if not text:
-            return None
-        if (service, text) not in resolved:
-            resolved[(service, text)] = revision_of(service, text)
-        return resolved[(service, text)]
+        return revision_of(service, text) if text and repository_of.get(service) else None
 
     told = [row for row in deployments if row["status"] not in FAILED_STATUSES]
     seen = [row for row in observed if row["revision"]]

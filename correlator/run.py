@@ -213,6 +213,8 @@ class Correlator:
             deployments=store.rows(sql("correlator", "deployments"), **asked),
             running_names=store.rows(sql("correlator", "running_names")),
             builds=store.rows(sql("correlator", "artifacts"), **asked),
+            flag_hours=store.rows(sql("correlator", "flag_hours"), **asked),
+            setting_changes=store.rows(sql("correlator", "setting_changes"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),
             incident_events=incident_events,

@@ -7,7 +7,7 @@ Source: DESIGN section 5; the numbers stand in ``weights.toml``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, fsum, log
 
 from correlator.weights import Weights
@@ -69,11 +69,15 @@ DECIMALS = 6
 
 @dataclass(frozen=True, slots=True)
 class CandidateChange:
-    """A change that may be to blame. ``share`` is its part of the prior mass of all changes, any positive number."""
+    """A change that may be to blame. ``share`` is its part of the prior mass of all changes, any positive number.
+
+    Of a flag or of configuration (``candidate``) ``sha`` is the setting.
+    """
 
     sha: str
     share: float
     evidence: tuple[SuspectEvidence, ...]
+    candidate: Candidate = Candidate.CHANGE
 
 
 def strongest(evidence: Sequence[SuspectEvidence]) -> tuple[SuspectEvidence, ...]:
@@ -133,7 +137,7 @@ def weighed(
         prior = log(changes_prior * candidate.share / total_share)
         kept = strongest(candidate.evidence)
         score = prior + _total(kept)
-        scores.append((score, candidate.sha, CandidateChange(candidate.sha, candidate.share, kept)))
+        scores.append((score, candidate.sha, replace(candidate, evidence=kept)))
     scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
     highest = max(score for score, _, _ in scores)
     masses = {name: exp(score - highest) for score, name, _ in scores}
@@ -145,13 +149,16 @@ def weighed(
     for _, name, listed in scores:
         if listed is None:
             continue
-        limit = _cap(listed.evidence, is_revision_known=is_revision_known, weights=weights)
+        is_change = listed.candidate is Candidate.CHANGE
+        # Which code ran says nothing of a setting.
+        limit = _cap(listed.evidence, is_revision_known=is_revision_known or not is_change, weights=weights)
         weight = min(shares[name], limit)
         folded += shares[name] - weight
         if weight < weights.cap["fold"]:
             folded += weight
             continue
-        suspects.append(Suspect(Candidate.CHANGE, CommitSha(name), weight, listed.evidence))
+        sha, setting = (CommitSha(name), None) if is_change else (None, name)
+        suspects.append(Suspect(listed.candidate, sha, weight, listed.evidence, setting))
     suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
     return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)]), highest + log(total)
 
@@ -190,19 +197,19 @@ def rounded(suspects: Sequence[Suspect]) -> list[Suspect]:
 
     Order: heaviest first; of equals, changes by sha, then ``no_change``, then ``unattributed``.
     """
-    order = {Candidate.CHANGE: 0, Candidate.NO_CHANGE: 1, Candidate.UNATTRIBUTED: 2}
+    order = {candidate: place for place, candidate in enumerate(Candidate)}
     listed = [s for s in suspects if s.candidate is not Candidate.UNATTRIBUTED]
     rest = [s for s in suspects if s.candidate is Candidate.UNATTRIBUTED]
-    kept = [Suspect(s.candidate, s.sha, round(s.weight, DECIMALS), s.evidence) for s in listed]
+    kept = [replace(s, weight=round(s.weight, DECIMALS)) for s in listed]
     left = round(1 - fsum(s.weight for s in kept), DECIMALS)
     if left < 0:
         heaviest = max(range(len(kept)), key=lambda i: kept[i].weight)
         top = kept[heaviest]
-        kept[heaviest] = Suspect(top.candidate, top.sha, round(top.weight + left, DECIMALS), top.evidence)
+        kept[heaviest] = replace(top, weight=round(top.weight + left, DECIMALS))
         left = 0.0
     evidence = rest[0].evidence if rest else ()
     kept.append(Suspect(Candidate.UNATTRIBUTED, None, left, evidence))
-    return sorted(kept, key=lambda s: (-s.weight, order[s.candidate], s.sha or ""))
+    return sorted(kept, key=lambda s: (-s.weight, order[s.candidate], s.sha or s.setting or ""))
 
 
 def mixed(parts: Sequence[tuple[float, Sequence[Suspect]]]) -> list[Suspect]:
@@ -211,24 +218,19 @@ def mixed(parts: Sequence[tuple[float, Sequence[Suspect]]]) -> list[Suspect]:
     Args:
         parts: (share 0..1, suspects of one group); the shares sum to at most one.
     """
-    masses: dict[tuple[Candidate, str | None], float] = {}
-    evidence: dict[tuple[Candidate, str | None], list[SuspectEvidence]] = {}
+    masses: dict[tuple[Candidate, CommitSha | None, str | None], float] = {}
+    evidence: dict[tuple[Candidate, CommitSha | None, str | None], list[SuspectEvidence]] = {}
     for share, suspects in parts:
         for suspect in suspects:
-            key = (suspect.candidate, suspect.sha)
+            key = (suspect.candidate, suspect.sha, suspect.setting)
             masses[key] = masses.get(key, 0.0) + share * suspect.weight
             evidence.setdefault(key, []).extend(suspect.evidence)
     left = 1 - fsum(share for share, _ in parts)
-    nobody = (Candidate.UNATTRIBUTED, None)
+    nobody = (Candidate.UNATTRIBUTED, None, None)
     masses[nobody] = masses.get(nobody, 0.0) + max(left, 0.0)
     return rounded(
         [
-            Suspect(
-                candidate,
-                CommitSha(sha) if sha else None,
-                mass,
-                strongest(evidence.get((candidate, sha), [])),
-            )
-            for (candidate, sha), mass in masses.items()
+            Suspect(candidate, sha, mass, strongest(evidence.get((candidate, sha, setting), [])), setting)
+            for (candidate, sha, setting), mass in masses.items()
         ]
     )

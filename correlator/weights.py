@@ -28,7 +28,7 @@ class Weights:
         return log(value)
 
     def maximum(self, name: str) -> float:
-        """A bound of the ratio table, e.g. ``first_seen_max``."""
+        """A bound of the ratio table, e.g. ``change_point_max``."""
         value = self.ratio[name]
         assert not isinstance(value, list)
         return value

@@ -147,6 +147,18 @@ class ArtifactReport(Report):
         return value
 
 
+class SettingReport(Report):
+    """One feature flag that was flipped, or one change of configuration that no commit made."""
+
+    id: Id
+    key: RequiredText
+    kind: Annotated[str, BeforeValidator(_lowered), Field(pattern="^(flag|configuration)$")] = "flag"
+    value: TextOrNumber = Field(default=None, description="variant or value that holds from then on")
+    service: Text = Field(default=None, description="service.name of its telemetry; all when absent")
+    environment: Text = None
+    occurred_at: Moment = Field(default=None, description="its receipt when absent")
+
+
 class IncidentLinks(Report):
     """What the sender knows about where to look."""
 
@@ -302,6 +314,7 @@ REPORTS: dict[str, type[Report]] = {
     "incidents": IncidentReport,
     "changes": ChangeReport,
     "artifacts": ArtifactReport,
+    "setting-changes": SettingReport,
     "agent-traces": AgentTraceReport,
 }
 """Noun of the intake route -> one item of its body; each route takes one item or an array of them."""

@@ -216,6 +216,8 @@ class Suspect:
     sha: CommitSha | None
     weight: float
     evidence: tuple[SuspectEvidence, ...] = ()
+    setting: str | None = None
+    """``key = value`` of a flag or of configuration; None for the others."""
 
 
 @dataclass(frozen=True, slots=True)

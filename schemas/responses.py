@@ -313,12 +313,22 @@ class LinkedGroup(BaseModel):
     evidence: list[dict[str, Any]]
 
 
+class SettingCandidate(BaseModel):
+    """A feature flag or a configuration value that may have caused an incident: a change without a commit."""
+
+    candidate: Literal[Candidate.FLAG, Candidate.CONFIGURATION]
+    setting: str = Field(description="key = value that began to hold")
+    weight: float
+    evidence: list[Evidence]
+
+
 class Attribution(BaseModel):
-    """Who may have caused an incident: ``candidates`` + ``no_change`` + ``unattributed`` = 1."""
+    """Who may have caused an incident: ``candidates`` + ``settings`` + ``no_change`` + ``unattributed`` = 1."""
 
     incident: IncidentHead
     category: FailureCategory
     candidates: list[AttributionCandidate]
+    settings: list[SettingCandidate]
     no_change: float
     no_change_evidence: list[Evidence]
     unattributed: float
@@ -415,6 +425,9 @@ class Missing(BaseModel):
     code: str
     detail: str
     hint: str
+    gain: float | None = Field(
+        description="what mending it adds to named_first, estimated; null where it adds to other answers"
+    )
 
 
 class ServiceStatus(BaseModel):
@@ -434,8 +447,13 @@ class ServiceStatus(BaseModel):
     frame_count: int
     frame_share: float | None = Field(description="of the frames of its failures that map to a path")
     incident_count: int
-    missing: list[str] = Field(description="one sentence each, what blocks an answer most first")
-    advice: list[Missing] = Field(description="the same with a code and what to do")
+    stack_share: float | None = Field(description="of its failure groups that show a line of the repository")
+    kept_share: float | None = Field(
+        description="of its traces that are sent; null when the sampling is unknown"
+    )
+    named_first: float = Field(description="estimated share of its failures whose change stands first")
+    missing: list[str] = Field(description="one sentence each, what would add most first")
+    advice: list[Missing] = Field(description="the same with a code, what to do and what it adds")
 
 
 class ServiceList(BaseModel):

@@ -202,6 +202,11 @@ class Settings(BaseSettings):
         """OTLP needs no token on loopback, as exporters expect; beyond it always."""
         return not self.is_loopback if self.ingest_token_required is None else self.ingest_token_required
 
+    def sampling_ratio_of(self, service: str) -> float | None:
+        """The sampling ratio that is stated for a service, else for all; None when none is."""
+        stated = self.services.get(service)
+        return (stated.sampling_ratio if stated else None) or self.sampling_ratio
+
     @field_validator("scrub_patterns")
     @classmethod
     def _refuse_patterns_that_do_not_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:

@@ -614,7 +614,7 @@ DELIVERIES = Table(
         _column(
             "noun",
             TEXT,
-            "deployments | incidents | changes | artifacts | agent-traces | pagerduty",
+            "deployments | incidents | changes | artifacts | setting-changes | agent-traces | pagerduty",
             required=True,
         ),
         _column("received_at", TIME, "UTC", required=True),
@@ -662,6 +662,24 @@ ARTIFACTS = Table(
         _column("received_at", TIME, "UTC", required=True),
     ),
     key=("artifact", "revision"),
+)
+
+SETTING_CHANGES = Table(
+    "setting_changes",
+    Schema.FACTS,
+    "One feature flag that was flipped, or one change of configuration without a commit, as told.",
+    (
+        _column("change_id", TEXT, "sender's id", required=True),
+        _column("kind", TEXT, "flag | configuration", required=True),
+        _column("key", TEXT, "of the flag or the setting", required=True),
+        _column("value", TEXT, "variant or value that holds from then on"),
+        _column("service", TEXT, "service.name; null: all"),
+        _column("environment", TEXT, "deployment.environment.name; null: all"),
+        _column("occurred_at", TIME, "UTC", required=True),
+        _column("extra", TEXT, "JSON object of the fields we do not know"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("change_id",),
 )
 
 INCIDENT_EVENTS = Table(
@@ -1265,9 +1283,10 @@ GROUP_SUSPECTS = Table(
     (
         _column("group_id", TEXT, "-> failure_groups", required=True),
         _column("rank", INT32, "1 for the heaviest", required=True),
-        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("candidate", TEXT, "change | flag | configuration | no_change | unattributed", required=True),
         _column("repository", TEXT, "of the change; null unless candidate = change"),
         _column("sha", TEXT, "-> changes; null unless candidate = change"),
+        _column("setting", TEXT, "key = value; null unless candidate = flag or configuration"),
         _column("weight", REAL, "0..1, rounded to 6 decimals", required=True),
         _column("evidence", TEXT, "JSON array of {kind, log_lr, detail, facts}", required=True),
         _column("algorithm_version", TEXT, "version of the weights", required=True),
@@ -1295,9 +1314,10 @@ INCIDENT_ATTRIBUTIONS = Table(
     (
         _column("incident_id", TEXT, "-> incidents", required=True),
         _column("rank", INT32, "1 for the heaviest", required=True),
-        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("candidate", TEXT, "change | flag | configuration | no_change | unattributed", required=True),
         _column("repository", TEXT, "of the change; null unless candidate = change"),
         _column("sha", TEXT, "-> changes; null unless candidate = change"),
+        _column("setting", TEXT, "key = value; null unless candidate = flag or configuration"),
         _column("weight", REAL, "0..1, rounded to 6 decimals", required=True),
         _column("group_id", TEXT, "failure group that gave most of it; null when none"),
         _column("evidence", TEXT, "JSON array of {kind, log_lr, detail, facts}", required=True),
@@ -1351,7 +1371,7 @@ CHANGE_OUTCOMES = Table(
         _column("service", TEXT, "'' when it has none", required=True),
         _column("category", TEXT, "FailureCategory; 'unknown' where it has none", required=True),
         _column("severity", TEXT, "of an incident; null otherwise"),
-        _column("candidate", TEXT, "change | no_change | unattributed", required=True),
+        _column("candidate", TEXT, "change | flag | configuration | no_change | unattributed", required=True),
         _column("repository", TEXT, "of the change; null unless candidate = change"),
         _column("sha", TEXT, "-> changes; null unless candidate = change"),
         _column("weight", REAL, "0..1", required=True),

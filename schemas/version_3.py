@@ -129,6 +129,10 @@ STATEMENTS: tuple[str, ...] = (
     """CREATE TABLE facts.artifacts (
       artifact VARCHAR NOT NULL, revision VARCHAR NOT NULL, repository VARCHAR, service VARCHAR, version VARCHAR,
       built_at TIMESTAMP, extra VARCHAR, received_at TIMESTAMP NOT NULL, PRIMARY KEY (artifact, revision))""",
+    """CREATE TABLE facts.setting_changes (
+      change_id VARCHAR NOT NULL, kind VARCHAR NOT NULL, "key" VARCHAR NOT NULL, "value" VARCHAR, service VARCHAR,
+      environment VARCHAR, occurred_at TIMESTAMP NOT NULL, extra VARCHAR, received_at TIMESTAMP NOT NULL,
+      PRIMARY KEY (change_id))""",
     """CREATE TABLE facts.ignored_revisions (
       repository VARCHAR NOT NULL, sha VARCHAR NOT NULL, revisions VARCHAR[] NOT NULL,
       PRIMARY KEY (repository, sha))""",

@@ -85,6 +85,10 @@ class Candidate(StrEnum):
     """What one share of an attribution is given to. The shares of one incident sum to one."""
 
     CHANGE = "change"
+    FLAG = "flag"
+    """A feature flag that was flipped: a change without a commit."""
+    CONFIGURATION = "configuration"
+    """Configuration that was changed outside of any repository."""
     NO_CHANGE = "no_change"
     UNATTRIBUTED = "unattributed"
 
@@ -135,6 +139,9 @@ class EvidenceKind(StrEnum):
     SERVED_WELL = "served_well"
     OUTSIDE_FAULT = "outside_fault"
     CROWD = "crowd"
+    FLIPPED_BEFORE = "flipped_before"
+    VARIANT_FAILS = "variant_fails"
+    FLIPPED_BACK_AFTER = "flipped_back_after"
     CONCURRENT_REVISIONS = "concurrent_revisions"
     OLDER_THAN_RANGE = "older_than_range"
     UNTOUCHED = "untouched"
@@ -171,6 +178,8 @@ class Signal(StrEnum):
     """Calls to a collection of a database that broke one of its rules."""
     EMPTY_VALUE = "empty_value"
     """Spans of an operation in which a watched attribute says nothing."""
+    FLAG = "flag"
+    """Spans that evaluated a feature flag, by variant; failing ones are hits."""
     PERSONAL_DATA = "personal_data"
     """Attribute values that have the form of personal data, of one span in four."""
 
@@ -279,6 +288,11 @@ CONTAINER_IMAGE_TAG = "container.image.tag"
 K8S_REPLICASET_NAME = "k8s.replicaset.name"
 K8S_POD_TEMPLATE_HASH = "k8s.pod.label.pod-template-hash"
 OCI_MANIFEST_DIGEST = "oci.manifest.digest"
+
+# --- feature flags --------------------------------------------------------------------------------
+FEATURE_FLAG_KEY = "feature_flag.key"
+FEATURE_FLAG_VARIANT = "feature_flag.result.variant"
+FEATURE_FLAG_VALUE = "feature_flag.result.value"
 
 # --- exceptions and errors ----------------------------------------------------------------------
 EVENT_EXCEPTION = "exception"
@@ -389,6 +403,7 @@ RENAMED_KEYS: dict[str, str] = {
     "code.function": CODE_FUNCTION_NAME,
     "code.filepath": CODE_FILE_PATH,
     "code.lineno": CODE_LINE_NUMBER,
+    "feature_flag.variant": FEATURE_FLAG_VARIANT,
 }
 """Deprecated key -> current key. A span that carries both keeps the current one in the column; of several deprecated
 ones the first of this table."""

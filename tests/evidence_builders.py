@@ -188,9 +188,9 @@ class Repository:
     """
 
     trees: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    texts: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(
         self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api import auth, caching, paging, problems, queries
 from api.problems import UnknownName
 from api.routes.bounds import Since, Until
-from api.routes.parts import Admin, Cursor, Limit, Reader, StoreDep
+from api.routes.parts import Admin, Cursor, Limit, Reader, SettingsDep, StoreDep
 from schemas import tables
 from schemas.errors import MalformedInput
 from schemas.responses import (
@@ -83,9 +83,9 @@ def state_grouping(
 
 
 @router.get("/services", response_model=ServiceList)
-def list_services(store: StoreDep, _: Reader) -> Any:
+def list_services(store: StoreDep, settings: SettingsDep, _: Reader) -> Any:
     """Per service: what is known, and what is missing for an answer."""
-    return {"items": queries.services(store)}
+    return {"items": queries.services(store, settings)}
 
 
 @router.get("/traffic", response_model=OperationTrafficPage)

@@ -1,5 +1,5 @@
 -- Question: how is the mass of this incident shared out, and why?
--- One row: one share: a change, "no change", or what nobody could attribute.
+-- One row: one share: a change, a flag or configuration, "no change", or what nobody could attribute.
 -- Parameters: $incident_id.
 -- Order: by rank, the heaviest first.
 SELECT
@@ -7,6 +7,7 @@ SELECT
     a.candidate,
     a.repository,
     a.sha,
+    a.setting,
     a.weight,
     a.group_id,
     a.evidence,

@@ -52,7 +52,9 @@ masses AS (
         sum(CASE WHEN candidate = 'change' THEN CAST(round(weight * 1000000) AS BIGINT) ELSE 0 END)
             AS change_millionths,
         sum(CASE WHEN candidate = 'no_change' THEN CAST(round(weight * 1000000) AS BIGINT) ELSE 0 END)
-            AS no_change_millionths
+            AS no_change_millionths,
+        sum(CASE WHEN candidate IN ('flag', 'configuration') THEN CAST(round(weight * 1000000) AS BIGINT) ELSE 0 END)
+            AS setting_millionths
     FROM incident_attributions AS a
     SEMI JOIN wanted AS w ON w.incident_id = a.incident_id
     GROUP BY incident_id
@@ -79,7 +81,7 @@ SELECT
     nullif(m.top_change, '') AS top_change,
     coalesce(m.top_weight, 1.0) AS top_weight,
     CAST(coalesce(m.no_change_millionths, 0) AS DOUBLE) / 1000000 AS no_change,
-    CAST(1000000 - coalesce(m.change_millionths + m.no_change_millionths, 0) AS DOUBLE) / 1000000
+    CAST(1000000 - coalesce(m.change_millionths + m.no_change_millionths + m.setting_millionths, 0) AS DOUBLE) / 1000000
         AS unattributed
 FROM page AS s
 -- A duplicate without an answer of its own shows the answer of the incident that it repeats.

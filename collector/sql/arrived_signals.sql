@@ -20,6 +20,7 @@ WITH arrived AS MATERIALIZED (
         coalesce(s.db_collection_name, s.name) AS collection,
         coalesce(s.db_response_status_code, s.error_type, '') AS database_code,
         coalesce(s.exception_type, s.error_type, '') AS exception_type,
+        s.status_code,
         s.attribute_keys,
         s.attribute_values,
         s.trace_id,
@@ -100,6 +101,28 @@ signals AS (
         FROM arrived
         WHERE list_has_any(attribute_keys, $watched::VARCHAR[])
     )
+    UNION ALL
+    -- Variants of feature flags, and whether what they were evaluated for failed.
+    SELECT
+        * EXCLUDE (attribute_keys, attribute_values, flag, variant),
+        'flag',
+        flag,
+        variant,
+        status_code = 2 OR exception_type <> ''
+    FROM (
+        SELECT
+            *,
+            attribute(attribute_keys, attribute_values, 'feature_flag.key') AS flag,
+            coalesce(
+                attribute(attribute_keys, attribute_values, 'feature_flag.result.variant'),
+                attribute(attribute_keys, attribute_values, 'feature_flag.variant'),
+                attribute(attribute_keys, attribute_values, 'feature_flag.result.value'),
+                ''
+            ) AS variant
+        FROM arrived
+        WHERE list_contains(attribute_keys, 'feature_flag.key')
+    )
+    WHERE flag IS NOT NULL
     UNION ALL
     -- Personal data in attributes: by the form of the value, of one span in four.
     SELECT * EXCLUDE (attribute_keys, attribute_values, aspect, text, form), 'personal_data', aspect, form, TRUE

@@ -28,6 +28,7 @@ from rest_client import Rest, rest
 from api import paging, queries
 from schemas import tables
 from schemas.responses import Attribution
+from schemas.settings import Settings
 from schemas.store import Store
 from schemas.vocabulary import TokenScope
 
@@ -329,16 +330,21 @@ def test_a_service_tells_what_is_known_and_what_is_missing() -> None:
         "frames",
     )
     assert (checkout["frame_count"], checkout["frame_share"], checkout["incident_count"]) == (2, 0.5, 1)
-    assert [item["code"] for item in checkout["advice"]] == ["not_synced", "no_revision"]
-    assert [item["code"] for item in web["advice"]] == ["no_repository", "no_revision", "no_incidents"]
-    assert len(web["missing"]) == 3
+    assert [item["code"] for item in checkout["advice"]] == ["not_synced", "no_revision", "sampling_unknown"]
+    assert [item["code"] for item in web["advice"]] == [
+        "no_repository",
+        "no_revision",
+        "sampling_unknown",
+        "no_incidents",
+    ]
+    assert len(web["missing"]) == 4
     assert "aftermerge service map web" in web["advice"][0]["hint"]
 
 
 def test_a_hint_is_safe_to_paste() -> None:
     store = Store.open()
     store.append_rows(tables.SPANS, [span(1, service="x; rm -rf {repository}")])
-    advice = queries.services(store)[0]["advice"]
+    advice = queries.services(store, Settings())[0]["advice"]
     assert "'x; rm -rf {repository}'" in advice[0]["hint"]
 
 

@@ -141,3 +141,20 @@ def test_signals_are_forgotten_with_the_counts(store: Store) -> None:
     counted(store, [server(1)])
     retention.expire(store, Settings(), now=NOW + timedelta(days=500))
     assert store.value("SELECT count(*) FROM signal_hours") == 0
+
+
+def test_variants_of_flags_are_counted_with_their_failures(store: Store) -> None:
+    on = attributed(feature_flag__key="new-prices", feature_flag__result__variant="on")
+    old = attributed(feature_flag__key="new-prices", feature_flag__variant="off")
+    found = counted(
+        store,
+        [
+            span(1, **on),
+            span(2, is_error=True, **on),
+            span(3, **old),
+            span(4),
+            span(5, **attributed(x="feature_flag.key")),
+        ],
+    )
+    flags = {place[1:]: counts for place, counts in found.items() if place[0] == "flag"}
+    assert flags == {("new-prices", "on"): (1, 2), ("new-prices", "off"): (0, 1)}

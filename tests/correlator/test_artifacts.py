@@ -18,7 +18,7 @@ COLUMNS = (
 )
 
 
-def resolve(repository: str, _service: str, text: str) -> str | None:
+def resolve(repository: str, service: str, text: str) -> str | None:
     return TAGS.get(text) if repository == "acme/shop" else None
 
 
@@ -94,6 +94,15 @@ def test_a_fact_about_the_image_outweighs_a_version_that_never_changes() -> None
     """``v1.4.2`` is a tag, and still what every later build says of itself."""
     told = known(resource(service_version="v1.4.2", oci_manifest_digest=TWO), build(TWO, B), build(ONE, A))
     assert told.sha("acme/shop", "checkout", TWO) == B
+
+
+def test_the_only_version_that_a_service_ever_sends_names_no_build_though_it_is_a_tag() -> None:
+    stands = resource(service_version="v1.4.2")
+    assert known(stands, deployment(revision=A)).sha("acme/shop", "checkout", "v1.4.2") == A
+    several = (deployment(revision=A), deployment(deployment_id="d-2", revision=B))
+    assert known(stands, *several).sha("acme/shop", "checkout", "v1.4.2") is None
+    moves = resource(service_version="v1.4.3")
+    assert known(stands, moves, *several).sha("acme/shop", "checkout", "v1.4.2") == A
 
 
 def test_what_git_knows_needs_no_fact() -> None:

@@ -16,6 +16,7 @@ BOUNDED = {
     EvidenceKind.CHANGED_MATTER: "changed_matter_max",
     EvidenceKind.CHANGE_POINT: "change_point_max",
     EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
+    EvidenceKind.VARIANT_FAILS: "variant_fails_max",
     EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
     **{kind: f"{kind}_max" for kind in evidence_in_diffs.KINDS},
 }

@@ -23,6 +23,7 @@ NEW_IN_3 = {
     "facts.side_commit_paths",
     "facts.ignored_revisions",
     "facts.artifacts",
+    "facts.setting_changes",
     "ledger.provenance_overrides",
     "ledger.former_provenance",
     "ledger.provenance_audits",
