@@ -177,7 +177,7 @@ def rounded(suspects: Sequence[Suspect]) -> list[Suspect]:
     kept = [Suspect(s.candidate, s.sha, round(s.weight, DECIMALS), s.evidence) for s in listed]
     left = round(1 - fsum(s.weight for s in kept), DECIMALS)
     if left < 0:
-        heaviest = max(range(len(kept)), key=lambda i: kept[i].weight)
+        heaviest = max(range(len(kept)), key=lambda i: (kept[i].weight, kept[i].sha or ""))
         top = kept[heaviest]
         kept[heaviest] = Suspect(top.candidate, top.sha, round(top.weight + left, DECIMALS), top.evidence)
         left = 0.0
