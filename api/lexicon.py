@@ -149,6 +149,8 @@ EVIDENCE: dict[str, str] = {
     EvidenceKind.CHANGED_CONTRACT: "Changed what its callers rely on",
     EvidenceKind.FIRST_SEEN: "First seen after its deployment",
     EvidenceKind.CHANGE_POINT: "Failures rise at its deployment",
+    EvidenceKind.CONCURRENT_REVISIONS: "Only its revision fails",
+    EvidenceKind.REVISIONS_ALIKE: "All revisions fail alike",
     EvidenceKind.OLDER_THAN_RANGE: "Older than the deployed range",
     EvidenceKind.UNTOUCHED: "Touches nothing that failed",
     EvidenceKind.DEPENDENCY_DOWN: "A dependency was down",

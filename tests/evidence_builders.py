@@ -22,6 +22,7 @@ from correlator.tokens import Vocabulary
 from correlator.traffic import Traffic
 from schemas.records import (
     BlamedLine,
+    Branch,
     CommitSha,
     DiffHunk,
     FailureFacts,
@@ -150,7 +151,7 @@ def weighed(
 ) -> list[Suspect]:
     """``evidence.weigh`` with paths, hunks and diffs by the position of their change."""
     hunks_of = {sha(n): rows for n, rows in (hunks or {}).items()}
-    return evidence.weigh(
+    found, _ = evidence.weigh(
         failure,
         candidates,
         circumstances or around(),
@@ -161,6 +162,7 @@ def weighed(
         diffs={sha(n): change_diffs.read(tuple(rows)) for n, rows in (diffs or {}).items()},
         weights=RULED,
     )
+    return found
 
 
 def mass(found: Sequence[Suspect], on: int | Candidate) -> float:
@@ -190,7 +192,9 @@ class Repository:
     lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
         found = [known for known in self.trees if known.startswith(revision)]
         return CommitSha(found[0]) if len(found) == 1 else None
 
@@ -218,6 +222,9 @@ class Repository:
     ) -> tuple[tuple[int, str], ...]:
         lines = list(enumerate(self.texts.get(path, "").splitlines(), 1))
         return tuple(lines[max(line - around - 1, 0) : line + around]) if line <= len(lines) else ()
+
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        return None
 
     def search(
         self,

@@ -17,6 +17,8 @@ BOUNDED = {
     EvidenceKind.FIRST_SEEN: "first_seen_max",
     EvidenceKind.CHANGE_POINT: "change_point_max",
     **{kind: f"{kind}_max" for kind in evidence_in_diffs.KINDS},
+    EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
+    EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
 }
 
 
