@@ -16,6 +16,7 @@ from schemas.records import DiffHunk
 
 NAMES_PER_CHANGE_MAX = 4_000
 FILES_PER_NAME_MAX = 8
+HEAD_LINES_MAX = 30
 READ_MAX = 8_192
 _SPACE = re.compile(r"\s+")
 # A parameter on a line of its own: `limit: int = 10,`
@@ -123,7 +124,7 @@ class _Reading:
                 for name in definitions.defined(line, family):
                     names.setdefault(name, place)
                 if (begun := definitions.function(line, family)) is not None:
-                    known[begun] = _head(lines, number)
+                    known[begun] = _head(lines, number, begun)
                     _note(self.touched, begun, place)
                     if begun in definitions.CONSTRUCTORS and (owner := definitions.type_name(hunk.heading)):
                         # Who calls a constructor names its class.
@@ -207,14 +208,21 @@ def _numbered(hunk: DiffHunk) -> Iterable[tuple[int, str]]:
         yield hunk.new_start + number, line
 
 
-def _head(lines: Sequence[str], start: int) -> str:
-    """The parameters of a definition that begins at ``start``, as far as the hunk shows them, without spaces."""
-    text = ""
-    for line in lines[start : start + 30]:
-        text += line
-        if text.count("(") and text.count("(") <= text.count(")"):
-            break
-    return _SPACE.sub("", text)
+def _head(lines: Sequence[str], start: int, name: str) -> str:
+    """The parameters of the definition of ``name`` that begins at ``start``, as far as the hunk shows them, without spaces.
+
+    What stands behind them (a return type, a body, a comment) is no parameter.
+    """
+    text = "".join(lines[start : start + HEAD_LINES_MAX])
+    opened = text.find("(", text.find(name))
+    if opened < 0:
+        return ""
+    depth = 0
+    for end in range(opened, len(text)):
+        depth += (text[end] == "(") - (text[end] == ")")
+        if depth == 0:
+            return _SPACE.sub("", text[opened : end + 1])
+    return _SPACE.sub("", text[opened:])
 
 
 def _only_parameters(hunk: DiffHunk) -> bool:

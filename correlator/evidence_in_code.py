@@ -6,6 +6,7 @@ ratios in ``weights.toml``.
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import fsum, log
 from typing import Any
 
@@ -14,6 +15,7 @@ from correlator.candidates import Listed
 from correlator.evidence_in_time import Circumstances, is_late
 from correlator.failure_groups import FailureGroup
 from correlator.mappings import TRANSPILED
+from correlator.suspects import USE_KINDS
 from correlator.tokens import TokenRarity, failure_tokens, matter_of, parts_of
 from correlator.weights import Weights, piece
 from schemas.records import SuspectEvidence
@@ -51,6 +53,9 @@ def of_code(
         touched: paths that the change touches (production code and others).
         hunks: rows of ``hunks`` of the change.
     """
+    # Where somebody outside explains the failure, what the change has to do with our code counts for less, too.
+    trust = _trust(group, weights) * (weights.trust["late_onset"] if is_late(group, around) else 1.0)
+    in_diff = [replace(p, log_lr=round(p.log_lr * trust, 6)) if p.kind in USE_KINDS else p for p in in_diff]
     found = [
         *_of_frames(candidate, group, touched, hunks, around, weights),
         *_of_tokens(candidate, group, hunks, tokens, around, weights),

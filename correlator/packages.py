@@ -53,9 +53,7 @@ def changed(path: str, heading: str | None, removed: Sequence[str], added: Seque
         return frozenset()
     above = [heading] if heading else []
     before, after = _stated([*above, *removed]), _stated([*above, *added])
-    return frozenset(
-        name for name in {*before, *after} if before.get(name) != after.get(name) and name not in _NOT_NAMES
-    )
+    return frozenset(name for name in {*before, *after} if before.get(name) != after.get(name))
 
 
 _NOT_NAMES = frozenset(
@@ -78,7 +76,7 @@ def _stated(lines: Iterable[str]) -> dict[str, str]:
     last = ""
     for line in lines:
         for pattern in _BOUNDS:
-            if match := pattern.match(line):
+            if (match := pattern.match(line)) and normal(match["name"]) not in _NOT_NAMES:
                 found[normal(match["name"])] = match["bound"].strip()
                 break
         else:

@@ -203,7 +203,7 @@ def rounded(suspects: Sequence[Suspect]) -> list[Suspect]:
     kept = [replace(s, weight=round(s.weight, DECIMALS)) for s in listed]
     left = round(1 - fsum(s.weight for s in kept), DECIMALS)
     if left < 0:
-        heaviest = max(range(len(kept)), key=lambda i: kept[i].weight)
+        heaviest = max(range(len(kept)), key=lambda i: (kept[i].weight, kept[i].sha or ""))
         top = kept[heaviest]
         kept[heaviest] = replace(top, weight=round(top.weight + left, DECIMALS))
         left = 0.0

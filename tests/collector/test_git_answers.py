@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from repository_builder import NAME, RepositoryBuilder, settings, synced
 
-from collector import mirror, repositories
-from collector.git_answers import GitAnswers
+from collector import diff_texts, mirror, repositories
+from collector.git_answers import DIFF_QUESTION, GitAnswers
 from schemas.records import BlamedLine, Branch, CommitSha, RepositoryName
 from schemas.store import Store
 
@@ -146,6 +146,7 @@ def test_answers_are_replayed_without_git(shop: Shop) -> None:
         shop.port.blame(NAME, shop.third, "shop/rates.py", (1, 2, 99)),
         shop.port.excerpt(NAME, shop.third, "shop/rates.py", 2, 1),
         shop.port.search(NAME, shop.third, "RATES"),
+        shop.port.diffs(NAME, [shop.third, shop.first]),
     ]
     mirror.directory(settings(shop.tmp_path), NAME).rename(shop.tmp_path / "gone.git")
     replay = shop.without_git()
@@ -155,6 +156,7 @@ def test_answers_are_replayed_without_git(shop: Shop) -> None:
         replay.blame(NAME, shop.third, "shop/rates.py", (1, 2, 99)),
         replay.excerpt(NAME, shop.third, "shop/rates.py", 2, 1),
         replay.search(NAME, shop.third, "RATES"),
+        replay.diffs(NAME, [shop.first, shop.third]),
     ]
 
 
@@ -258,6 +260,28 @@ def test_a_resolved_revision_survives_a_force_push_and_gc(shop: Shop) -> None:
     assert git is not None
     git.run("gc", "--quiet", "--prune=now", timeout_s=30)
     assert "data.bin" in shop.port.tree(NAME, shop.third)
+
+
+def test_the_diff_of_a_change_holds_its_lines_and_is_asked_of_git_once(shop: Shop) -> None:
+    found = shop.port.diffs(NAME, [shop.third, shop.first, CommitSha("0" * 40)])
+    assert set(found) == {shop.third, shop.first}
+    lines = [line for hunk in found[shop.first] for line in hunk.added]
+    assert lines
+    assert not any(line.startswith("+") for line in lines)
+    assert all(not hunk.removed for hunk in found[shop.first])
+    questions = "SELECT count(*) AS n FROM git_answers WHERE question = $asked"
+    assert shop.store.value(questions, asked=DIFF_QUESTION) == 2
+
+
+def test_a_diff_is_cut_at_its_bounds(shop: Shop) -> None:
+    many = "".join(f"line_{n} = {'x' * 300}\n" for n in range(500))
+    wide = {f"shop/many_{n}.py": f"n = {n}\n" for n in range(diff_texts.HUNKS_PER_CHANGE_MAX + 9)}
+    sha = CommitSha(shop.builder.commit("Grow", {"shop/long.py": many, **wide}))
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+    hunks = shop.port.diffs(NAME, [sha])[sha]
+    assert len(hunks) == diff_texts.HUNKS_PER_CHANGE_MAX
+    assert sum(len(line) for hunk in hunks for line in hunk.added) <= diff_texts.CHARACTERS_PER_CHANGE_MAX
+    assert all(len(line) <= diff_texts.LINE_CHARACTERS_MAX for hunk in hunks for line in hunk.added)
 
 
 def test_a_hotfix_left_the_mainline_where_it_was_made_and_was_picked_later(tmp_path: Path) -> None:
