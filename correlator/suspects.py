@@ -25,7 +25,9 @@ CONFIRMING = frozenset(
 BLAME_KINDS = frozenset(
     {
         EvidenceKind.BLAMED_LINE,
+        EvidenceKind.BLAMED_NEAR,
         EvidenceKind.CHANGED_FUNCTION,
+        EvidenceKind.WROTE_FUNCTION,
         EvidenceKind.CHANGED_FILE,
         EvidenceKind.UNTOUCHED,
     }
@@ -33,12 +35,13 @@ BLAME_KINDS = frozenset(
 STACK_KINDS = frozenset(
     {
         EvidenceKind.BLAMED_LINE,
+        EvidenceKind.BLAMED_NEAR,
         EvidenceKind.CHANGED_FUNCTION,
         EvidenceKind.CHANGED_FILE,
         EvidenceKind.OLDER_THAN_RANGE,
     }
 )
-"""Three ways to say that a change touched the stack: they go together, so only the strongest is counted."""
+"""Ways to say that a change touched the stack: they go together, so only the strongest is counted."""
 
 DECIMALS = 6
 
@@ -69,21 +72,25 @@ def weigh(
     no_change_prior: float,
     is_revision_known: bool,
     weights: Weights,
+    reserve: float | None = None,
+    is_capped: bool = True,
 ) -> list[Suspect]:
     """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest first.
 
     Args:
         candidates: changes with their evidence; an empty list leaves everything to no change and unattributed.
         no_change: evidence that nothing we deployed is to blame.
-        no_change_prior: 0..1, before evidence.
+        no_change_prior: 0..1, before evidence; 0 when it is known that a change did it: ``no_change`` is then no answer.
         is_revision_known: the failing revision resolves to a commit; otherwise no change may weigh over the cap.
+        reserve: prior mass of culprits that are not listed; 0 when the list is known to hold the culprit.
+        is_capped: weights stop at the caps of ``weights``; not where it is given that a change did it, and where.
     """
-    reserve = weights.prior["unattributed"]
+    reserve = weights.prior["unattributed"] if reserve is None else reserve
     total_share = fsum(c.share for c in candidates)
     reasons = strongest(no_change)
-    scores: list[tuple[float, str, CandidateChange | None]] = [
-        (log(no_change_prior) + fsum(piece.log_lr for piece in reasons), "", None)
-    ]
+    scores: list[tuple[float, str, CandidateChange | None]] = []
+    if no_change_prior > 0:
+        scores.append((log(no_change_prior) + fsum(piece.log_lr for piece in reasons), "", None))
     # Candidates that can hardly fail at run time (documentation, a formatter run) do not become likely by being alone.
     changes_prior = max(1 - no_change_prior - reserve, 1e-6) * min(total_share, 1.0)
     for candidate in candidates:
@@ -91,41 +98,47 @@ def weigh(
         kept = strongest(candidate.evidence)
         score = prior + _total(kept)
         scores.append((score, candidate.sha, CandidateChange(candidate.sha, candidate.share, kept)))
-    scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
+    if reserve > 0 or not candidates:
+        scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
     highest = max(score for score, _, _ in scores)
     masses = {name: exp(score - highest) for score, name, _ in scores}
     total = fsum(masses[name] for name in sorted(masses))
     shares = {name: mass / total for name, mass in masses.items()}
 
     suspects: list[Suspect] = []
-    folded = shares["~"]
+    folded = shares.get("~", 0.0)
     for _, name, listed in scores:
         if listed is None:
             continue
         limit = _cap(listed.evidence, is_revision_known=is_revision_known, weights=weights)
-        weight = min(shares[name], limit)
+        weight = min(shares[name], limit if is_capped else 1.0)
         folded += shares[name] - weight
-        if weight < weights.cap["fold"]:
+        if is_capped and weight < weights.cap["fold"]:
             folded += weight
             continue
         suspects.append(Suspect(Candidate.CHANGE, CommitSha(name), weight, listed.evidence))
-    suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
+    if "" in shares:
+        suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
     return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)])
 
 
-def _total(kept: Sequence[SuspectEvidence]) -> float:
-    """Log-likelihood ratio of pieces of different kinds; of the stack's kinds the strongest alone.
+def counted(kept: Sequence[SuspectEvidence]) -> list[SuspectEvidence]:
+    """The pieces whose log-likelihood ratios add up, one per kind given; of the stack's kinds the strongest alone.
 
     What names a change outright needs no stack: that the change touches nothing shown then says nothing against it.
     """
     is_named = any(piece.kind in CONFIRMING for piece in kept)
-    stack = [piece.log_lr for piece in kept if piece.kind in STACK_KINDS]
+    stack = [piece for piece in kept if piece.kind in STACK_KINDS]
     rest = [
-        piece.log_lr
+        piece
         for piece in kept
         if piece.kind not in STACK_KINDS and not (is_named and piece.kind is EvidenceKind.UNTOUCHED)
     ]
-    return fsum(rest) + max(stack, default=0.0)
+    return [*rest, max(stack, key=lambda piece: piece.log_lr)] if stack else rest
+
+
+def _total(kept: Sequence[SuspectEvidence]) -> float:
+    return fsum(piece.log_lr for piece in counted(kept))
 
 
 def _cap(evidence: Sequence[SuspectEvidence], *, is_revision_known: bool, weights: Weights) -> float:
