@@ -122,7 +122,7 @@ def _traces(clues: Clues) -> Traces:
         writer, mover = clues.change(owner.sha), clues.change(owner.mover) if owner.mover else None
         part = mover_share if mover is not None else 0.0
         kept[writer or ""] += value * (1 - part)
-        if mover is not None:
+        if mover is not None and part:
             kept[mover] += value * part
 
     for stretch in clues.stretches:
@@ -161,9 +161,7 @@ def of_lines(
     if diff is not None:
         found += _named(clues, diff, rarity, weights)
     if not found:
-        found.append(
-            piece(EvidenceKind.UNTOUCHED, weights, "touches neither the files nor the names of the place")
-        )
+        found.append(piece(EvidenceKind.UNTOUCHED, weights, "wrote, changed and names nothing of the place"))
     return found
 
 
@@ -181,12 +179,12 @@ def _written(sha: CommitSha, clues: Clues, weights: Weights) -> list[SuspectEvid
         found.append(piece(EvidenceKind.BLAMED_NEAR, weights, text))
     if sha in traces.function:
         part = traces.function[sha]
-        found.append(piece(EvidenceKind.CHANGED_FUNCTION, weights, "wrote lines of the function around"))
+        if clues.place.window is not None:
+            text = "changed the function around"
+            found.append(piece(EvidenceKind.CHANGED_FUNCTION, weights, text))
         value = weights.log_ratio(EvidenceKind.WROTE_FUNCTION) * function_worth(part)
         text = f"wrote {part:.0%} of the function around"
         found.append(_part(EvidenceKind.WROTE_FUNCTION, weights, text, value, part))
-    if sha in traces.file and clues.place.window is None:
-        found.append(piece(EvidenceKind.CHANGED_FILE, weights, f"wrote {traces.file[sha]:.0%} of the file"))
     return found
 
 
@@ -228,7 +226,7 @@ def _named(clues: Clues, diff: Diff, rarity: tokens.TokenRarity, weights: Weight
 
 def function_worth(part: float) -> float:
     """0..1 for a part of a function's lines: its log, from 2 % on."""
-    return max(log(part / PART_MIN) / log(1 / PART_MIN), 0.0)
+    return log(max(part, PART_MIN) / PART_MIN) / log(1 / PART_MIN)
 
 
 def tokens_of(diff: Diff) -> frozenset[str]:

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from repository_builder import RepositoryBuilder
 from typer.testing import CliRunner
 
 from api.cli import cli
-from repository_builder import RepositoryBuilder
 
 CART = "def total(items):\n    amount = sum(items)\n    return amount\n\n\ndef empty(items):\n    return not items\n"
 FIXED_AT = datetime(2026, 2, 2, 9, 0, tzinfo=UTC)

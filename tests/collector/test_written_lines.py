@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from repository_builder import RepositoryBuilder
 
 from collector import foreign, written_lines
 from collector.git import Git
-from repository_builder import RepositoryBuilder
 from schemas.locations import OwnedFile, Stretch
 from schemas.records import CommitSha
 from schemas.settings import Settings
