@@ -1,12 +1,22 @@
 """Commands that say why: ``explain`` and ``evaluate``, on JSON lines; most need no server and no data folder."""
 
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from api import listings
 from api.client import Client
-from api.console import DataOption, JsonOption, print_answer, reach
+from api.console import DataOption, JsonOption, print_answer, reach, settings
+
+
+class CulpritMode(StrEnum):
+    """What is asked for: among all ancestors, among the changes of a window, or as each row says."""
+
+    AUTO = "auto"
+    LOCATION = "location"
+    RANGE = "range"
 
 
 def add_to(explain: typer.Typer, evaluate: typer.Typer) -> None:
@@ -14,12 +24,17 @@ def add_to(explain: typer.Typer, evaluate: typer.Typer) -> None:
     explain.command("stacktrace")(explain_stacktrace)
     explain.command("frame")(explain_frame)
     explain.command("failure")(explain_failure)
+    explain.command("culprit")(explain_culprit)
     evaluate.command("stacktraces")(evaluate_stacktraces)
     evaluate.command("categories")(evaluate_categories)
+    evaluate.command("culprits")(evaluate_culprits)
 
 
 LinesArgument = Annotated[
     typer.FileText, typer.Argument(metavar="FILE", encoding="utf-8", help="JSON lines; - for standard input.")
+]
+ReposOption = Annotated[
+    Path, typer.Option("--repos", help="Folder of repositories, owner+name each; bare or work trees.")
 ]
 
 
@@ -73,3 +88,39 @@ def evaluate_categories(source: LinesArgument, as_json: JsonOption = False) -> N
 
     found = evaluations.categories(explanations.json_lines(source))
     print_answer(found, as_json=as_json, table=evaluations.categories_table)
+
+
+def explain_culprit(
+    source: LinesArgument,
+    repos: ReposOption = Path(),
+    mode: Annotated[
+        CulpritMode, typer.Option(help="auto: range where a row has a window.")
+    ] = CulpritMode.AUTO,
+) -> None:
+    """Commits that brought what a fix mends, with weights: {id, repo, fix_sha, window?} in. Needs no server."""
+    from api import culprits
+    from api import explain as explanations
+
+    rows = explanations.json_lines(source)
+    for found in culprits.explained(rows, repos, str(mode), settings()):
+        print(listings.as_line(found))
+
+
+def evaluate_culprits(
+    source: LinesArgument,
+    repos: ReposOption = Path(),
+    mode: Annotated[
+        CulpritMode, typer.Option(help="auto: both; windows are drawn by the seed.")
+    ] = CulpritMode.AUTO,
+    all_rows: Annotated[bool, typer.Option("--all", help="Also rows that say strict: false.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the windows and the intervals.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Accuracy of culprits on labelled fixes, beside plain git blame: the labels are inducing_shas."""
+    from api import culprits
+    from api import explain as explanations
+
+    rows = [row for row in explanations.json_lines(source) if all_rows or row.get("strict") is not False]
+    modes = culprits.MODES if mode is CulpritMode.AUTO else (str(mode),)
+    found = culprits.evaluated(rows, repos, settings(), seed=seed, modes=modes)
+    print_answer(found, as_json=as_json, table=culprits.table)

@@ -25,7 +25,9 @@ CONFIRMING = frozenset(
 BLAME_KINDS = frozenset(
     {
         EvidenceKind.BLAMED_LINE,
+        EvidenceKind.BLAMED_NEAR,
         EvidenceKind.CHANGED_FUNCTION,
+        EvidenceKind.WROTE_FUNCTION,
         EvidenceKind.CHANGED_FILE,
         EvidenceKind.UNTOUCHED,
     }
@@ -33,12 +35,13 @@ BLAME_KINDS = frozenset(
 STACK_KINDS = frozenset(
     {
         EvidenceKind.BLAMED_LINE,
+        EvidenceKind.BLAMED_NEAR,
         EvidenceKind.CHANGED_FUNCTION,
         EvidenceKind.CHANGED_FILE,
         EvidenceKind.OLDER_THAN_RANGE,
     }
 )
-"""Three ways to say that a change touched the stack: they go together, so only the strongest is counted."""
+"""Ways to say that a change touched the stack: they go together, so only the strongest is counted."""
 WORD_KINDS = frozenset(
     {
         EvidenceKind.CHANGED_TOKEN,
@@ -97,6 +100,8 @@ def weigh(
     no_change_prior: float,
     is_revision_known: bool,
     weights: Weights,
+    reserve: float | None = None,
+    is_capped: bool = True,
 ) -> list[Suspect]:
     """The suspects of :func:`weighed`."""
     return weighed(
@@ -105,6 +110,8 @@ def weigh(
         no_change_prior=no_change_prior,
         is_revision_known=is_revision_known,
         weights=weights,
+        reserve=reserve,
+        is_capped=is_capped,
     )[0]
 
 
@@ -115,6 +122,8 @@ def weighed(
     no_change_prior: float,
     is_revision_known: bool,
     weights: Weights,
+    reserve: float | None = None,
+    is_capped: bool = True,
 ) -> tuple[list[Suspect], float]:
     """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest first; and the log of
     how likely all of the evidence is, whoever did it, against no evidence: what tells revisions that may have run apart.
@@ -122,15 +131,17 @@ def weighed(
     Args:
         candidates: changes with their evidence; an empty list leaves everything to no change and unattributed.
         no_change: evidence that nothing we deployed is to blame.
-        no_change_prior: 0..1, before evidence.
+        no_change_prior: 0..1, before evidence; 0 when it is known that a change did it: ``no_change`` is then no answer.
         is_revision_known: the failing revision resolves to a commit; otherwise no change may weigh over the cap.
+        reserve: prior mass of culprits that are not listed; 0 when the list is known to hold the culprit.
+        is_capped: weights stop at the caps of ``weights``; not where it is given that a change did it, and where.
     """
-    reserve = weights.prior["unattributed"]
+    reserve = weights.prior["unattributed"] if reserve is None else reserve
     total_share = fsum(c.share for c in candidates)
     reasons = strongest(no_change)
-    scores: list[tuple[float, str, CandidateChange | None]] = [
-        (log(no_change_prior) + fsum(piece.log_lr for piece in reasons), "", None)
-    ]
+    scores: list[tuple[float, str, CandidateChange | None]] = []
+    if no_change_prior > 0:
+        scores.append((log(no_change_prior) + fsum(piece.log_lr for piece in reasons), "", None))
     # Candidates that can hardly fail at run time (documentation, a formatter run) do not become likely by being alone.
     changes_prior = max(1 - no_change_prior - reserve, 1e-6) * min(total_share, 1.0)
     for candidate in candidates:
@@ -138,47 +149,51 @@ def weighed(
         kept = strongest(candidate.evidence)
         score = prior + _total(kept)
         scores.append((score, candidate.sha, replace(candidate, evidence=kept)))
-    scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
+    if reserve > 0 or not candidates:
+        scores.append((log(reserve if candidates else max(1 - no_change_prior, reserve)), "~", None))
     highest = max(score for score, _, _ in scores)
     masses = {name: exp(score - highest) for score, name, _ in scores}
     total = fsum(masses[name] for name in sorted(masses))
     shares = {name: mass / total for name, mass in masses.items()}
 
     suspects: list[Suspect] = []
-    folded = shares["~"]
+    folded = shares.get("~", 0.0)
     for _, name, listed in scores:
         if listed is None:
             continue
         is_change = listed.candidate is Candidate.CHANGE
         # Which code ran says nothing of a setting.
         limit = _cap(listed.evidence, is_revision_known=is_revision_known or not is_change, weights=weights)
-        weight = min(shares[name], limit)
+        weight = min(shares[name], limit if is_capped else 1.0)
         folded += shares[name] - weight
-        if weight < weights.cap["fold"]:
+        if is_capped and weight < weights.cap["fold"]:
             folded += weight
             continue
         sha, setting = (CommitSha(name), None) if is_change else (None, name)
         suspects.append(Suspect(listed.candidate, sha, weight, listed.evidence, setting))
-    suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
+    if "" in shares:
+        suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
     return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)]), highest + log(total)
 
 
-def _total(kept: Sequence[SuspectEvidence]) -> float:
-    """Log-likelihood ratio of pieces of different kinds; of each family of kinds the strongest alone.
+def counted(kept: Sequence[SuspectEvidence]) -> list[SuspectEvidence]:
+    """The pieces whose log-likelihood ratios add up, one per kind given; of each family of kinds the strongest alone.
 
     What names a change outright needs no stack: that the change touches nothing shown then says nothing against it.
     """
     is_named = any(piece.kind in CONFIRMING for piece in kept)
-    families = [
-        max((piece.log_lr for piece in kept if piece.kind in family), default=0.0) for family in FAMILIES
-    ]
+    families = [[piece for piece in kept if piece.kind in family] for family in FAMILIES]
     rest = [
-        piece.log_lr
+        piece
         for piece in kept
         if not any(piece.kind in family for family in FAMILIES)
         and not (is_named and piece.kind is EvidenceKind.UNTOUCHED)
     ]
-    return fsum(rest) + fsum(families)
+    return [*rest, *(max(family, key=lambda piece: piece.log_lr) for family in families if family)]
+
+
+def _total(kept: Sequence[SuspectEvidence]) -> float:
+    return fsum(piece.log_lr for piece in counted(kept))
 
 
 def _cap(evidence: Sequence[SuspectEvidence], *, is_revision_known: bool, weights: Weights) -> float:

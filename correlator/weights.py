@@ -12,13 +12,14 @@ from schemas.vocabulary import EvidenceKind
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """``prior``, ``cap`` and ``trust`` are numbers by name; ratios are asked for with :meth:`log_ratio`."""
+    """``prior``, ``cap``, ``trust`` and ``part`` are numbers by name; ratios are asked for with :meth:`log_ratio`."""
 
     version: str
     prior: dict[str, float]
     ratio: dict[str, float | list[float]]
     cap: dict[str, float]
     trust: dict[str, float]
+    part: dict[str, float]
 
     def log_ratio(self, kind: EvidenceKind, step: int = 0) -> float:
         """Log likelihood ratio of ``kind``; ``step`` 0 is the innermost frame, later steps repeat the last value."""
@@ -45,6 +46,7 @@ def load() -> Weights:
         ratio=content["ratio"],
         cap={key: float(value) for key, value in content["cap"].items()},
         trust={key: float(value) for key, value in content["trust"].items()},
+        part={key: float(value) for key, value in content["part"].items()},
     )
 
 

@@ -12,6 +12,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 ROOTS = {
     "api/serve.py",
     "api/cli.py",
+    "api/culprits.py",
     "api/provenance_commands.py",
     "api/installation.py",
     "api/client.py",
