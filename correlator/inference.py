@@ -82,8 +82,8 @@ class Reader(Protocol):
     def traffic(self, operations: Collection[Operation]) -> Rows:
         """Rows of ``operation_traffic.sql``."""
 
-    def watched(self, asked: Rows) -> frozenset[str]:
-        """Incident ids by ``watched_incidents.sql``, of rows of ``asked_incidents``."""
+    def watched(self, asked: Rows) -> Rows:
+        """Rows of ``watched_incidents.sql``, of rows of ``asked_incidents``."""
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
@@ -299,9 +299,11 @@ class Inference:
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""
+        return self._ratio(service) is not None or service in self._weighed_services
+
+    def _ratio(self, service: str) -> float | None:
         stated = self._settings.services.get(service)
-        ratio = (stated.sampling_ratio if stated else None) or self._settings.sampling_ratio
-        return ratio is not None or service in self._weighed_services
+        return (stated.sampling_ratio if stated else None) or self._settings.sampling_ratio
 
     def _route_paths(self, group: FailureGroup) -> frozenset[str]:
         """Files that hold the failing route as a literal: the callee's when it refused, else ours if no frame maps."""
@@ -419,9 +421,19 @@ class Inference:
 
     @cached_property
     def _answers(self) -> list[incidents.Answer]:
-        repeated = incident_links.duplicates(self._states, self._links)
         groups = {g.row["group_id"]: g for g in self._groups}
         verdicts = {row["incident_id"]: row for row in self._facts.verdicts}
+        false = frozenset(
+            s["incident_id"]
+            for s in self._states
+            if incidents.is_false(
+                s,
+                is_linked=bool(self._links[s["incident_id"]]),
+                is_watched=s["incident_id"] in self._watched,
+                verdict=verdicts.get(s["incident_id"]),
+            )
+        )
+        repeated = incident_links.duplicates(self._states, self._links, false)
         worded = self._worded()
         return [
             incidents.answer(
@@ -440,11 +452,17 @@ class Inference:
 
     @cached_property
     def _watched(self) -> frozenset[str]:
-        """Incidents of services that sent spans meanwhile."""
+        """Incidents of services that sent enough spans meanwhile for a failure to be among them."""
         known: dict[str, set[str]] = defaultdict(set)
         for row in self._facts.service_hours:
             known[row["service"]].add(row["environment"])
-        return self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
+        seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
+        service_of = {s["incident_id"]: s["service"] for s in self._states}
+        return frozenset(
+            row["incident_id"]
+            for row in seen
+            if services.is_watched(row, self._ratio(service_of[row["incident_id"]]))
+        )
 
     # --- what it adds up to ---------------------------------------------------------------------------
 

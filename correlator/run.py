@@ -251,14 +251,12 @@ class _StoreReader:
         with self._store.registered("asked_operations", asked):
             return self._store.rows(sql("correlator", "operation_traffic"))
 
-    def watched(self, asked: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    def watched(self, asked: Sequence[Mapping[str, Any]]) -> list[Row]:
         if not asked:
-            return frozenset()
+            return []
         naive = [{key: _naive(value) for key, value in row.items()} for row in asked]
         with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
-            return frozenset(
-                row["incident_id"] for row in self._store.rows(sql("correlator", "watched_incidents"))
-            )
+            return self._store.rows(sql("correlator", "watched_incidents"))
 
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_services", trace_ids)
