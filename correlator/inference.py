@@ -330,8 +330,9 @@ class Inference:
         return frozenset(found)
 
     @cached_property
-    def _group_suspects(self) -> dict[str, list[Suspect]]:
-        listed = {
+    def _listed(self) -> dict[str, list[candidates.Listed]]:
+        """group id -> its candidates."""
+        return {
             g.row["group_id"]: candidates.listed(
                 g,
                 callees=self._samples[g.row["group_id"]].callees,
@@ -344,12 +345,15 @@ class Inference:
             )
             for g in self._groups
         }
-        hunks = self._reader.hunks(_changes_of(listed.values()))
+
+    @cached_property
+    def _group_suspects(self) -> dict[str, list[Suspect]]:
+        hunks = self._reader.hunks(_changes_of(self._listed.values()))
         vocabulary = tokens.Vocabulary(hunks)
         return {
             g.row["group_id"]: evidence.weigh(
                 g,
-                listed[g.row["group_id"]],
+                self._listed[g.row["group_id"]],
                 self._around[g.row["group_id"]],
                 paths_of=self._paths_of,
                 hunks=hunks,

@@ -12,13 +12,15 @@ import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import zstandard
 
 from correlator import (
+    backtest,
+    backtest_figures,
     categories,
     drift,
     fingerprint,
@@ -29,7 +31,9 @@ from correlator import (
     tokens,
     weights,
 )
+from correlator.blind import Rewind
 from correlator.catalogue import catalogue
+from correlator.hindsight import Hindsight
 from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
 from correlator.traffic import Operation
@@ -111,6 +115,26 @@ class Correlator:
         """What git alone tells of every repository as of ``as_of`` (UTC); writes no answer."""
         with self._lock:
             return self._read_histories(as_of)
+
+    def backtest(self, *, as_of: datetime, after: timedelta = backtest.AFTER) -> dict[str, Any]:
+        """What the team said later of its failures until ``as_of``, and what we would have said ``after`` each began.
+
+        Returns:
+            ``backtest_figures.figures`` with ``as_of``, ``after_s``, ``rules`` and ``cases``, rows of ``backtest.cases``.
+        """
+        with self._store.at_work():
+            with self._lock:
+                facts = self._read(self._store, as_of)
+            try:
+                reader = _StoreReader(self._store, as_of)
+                present = Hindsight(facts, reader, self._port, self._settings)
+                rewind = Rewind(present, facts, reader, self._port, self._settings)
+                found, counts = backtest.cases(present, rewind, self._port, after=after, as_of=as_of)
+            finally:
+                self._store.execute("DROP TABLE IF EXISTS hours_until")
+        figures = backtest_figures.figures(found, counts)
+        told = {"as_of": as_of, "after_s": after.total_seconds(), "rules": json.loads(rules())}
+        return told | figures | {"cases": [case.row for case in found]}
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
