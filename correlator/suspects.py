@@ -105,7 +105,9 @@ def weigh(
         limit = _cap(listed.evidence, is_revision_known=is_revision_known, weights=weights)
         weight = min(shares[name], limit)
         folded += shares[name] - weight
-        if weight < weights.cap["fold"]:
+        # What people or their mends name stays on the list, however light.
+        is_named = any(piece.kind in CONFIRMING for piece in listed.evidence)
+        if weight < weights.cap["fold"] and not is_named:
             folded += weight
             continue
         suspects.append(Suspect(Candidate.CHANGE, CommitSha(name), weight, listed.evidence))
