@@ -141,6 +141,7 @@ def router(
             verdict_text=wording.attribution(found),
             safe_url=safe_url(found["incident"]["url"]),
             reach=_reach(found),
+            said=queries.said(store, "incident", found["incident"]["id"]),
         )
 
     @pages.get("/changes", dependencies=[may_read])

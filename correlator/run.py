@@ -28,6 +28,7 @@ from correlator import (
     line_owners,
     ownership,
     root_causes,
+    said,
     tokens,
     weights,
 )
@@ -71,6 +72,14 @@ class _Written:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """``now``: what the last correlation said. ``last``: the newest version in the ledger, which may say nearly the same."""
+
+    now: Mapping[said.Key, Mapping[str, Any]]
+    last: Mapping[said.Key, Mapping[str, Any]]
+
+
 class Correlator:
     """Infers from the facts of one store. Thread-safe: correlations wait for each other."""
 
@@ -82,6 +91,7 @@ class Correlator:
         self._histories: dict[str, dict[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
         self._written_tables: dict[str, _Written] = {}
+        self._said: _Said | None = None
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -162,6 +172,7 @@ class Correlator:
                 self._keep_former_verdicts()
             # Those are up to date by themselves; in an answer for the past they are not.
             kept = line_owners.KEPT if store is self._store else ()
+            newly_said = self._keep_what_is_said(inferred, as_of, facts) if store is self._store else None
             written = {
                 t.name: _put(store, t, inferred[t.name], known.get(t.name), is_kept=t in kept)
                 for t in INFERENCES
@@ -170,12 +181,31 @@ class Correlator:
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
         if store is self._store:
-            self._written_tables = written
+            self._written_tables, self._said = written, newly_said
         return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
 
     def _keep_former_verdicts(self) -> None:
         """What another version of the catalogue said of each commit goes to the ledger before it is replaced."""
         self._store.execute(sql("correlator", "keep_former_verdicts"), catalogue_version=catalogue().version)
+
+    def _keep_what_is_said(self, inferred: Mapping[str, pa.Table], as_of: datetime, facts: str) -> "_Said":
+        """Answers that changed in substance go to the ledger, beside what was said before."""
+        named = {
+            "attributions": tables.INCIDENT_ATTRIBUTIONS,
+            "states": tables.INCIDENT_STATES,
+            "links": tables.INCIDENT_LINKS,
+            "suspects": tables.GROUP_SUSPECTS,
+        }
+        now = said.answers(**{name: inferred[table.name].to_pylist() for name, table in named.items()})
+        known = self._said
+        if known is None:
+            rows = self._store.rows(sql("correlator", "last_said"))
+            known = _Said({}, {(row["subject"], row["subject_id"]): row for row in rows})
+        moved = {key: answer for key, answer in now.items() if known.now.get(key) != answer}
+        fresh = said.versions(moved, known.last, said_at=as_of, facts_digest=facts)
+        self._store.append_rows(tables.SAID_ATTRIBUTIONS, fresh)
+        newest = {(row["subject"], row["subject_id"]): row for row in fresh}
+        return _Said(now, {**known.last, **newest})
 
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
         """What every repository's history says; kept in memory until something that it depends on changes."""

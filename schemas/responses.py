@@ -332,12 +332,53 @@ class Attribution(BaseModel):
 # --- failures, services ---------------------------------------------------------------------------
 
 
+class SaidReason(BaseModel):
+    """What had changed since the version before."""
+
+    kind: str = Field(
+        description="kind of evidence, or first | false_alarm | duplicate | failure | rules | weights"
+    )
+    sha: str | None = Field(description="change that the evidence is about")
+    text: str
+
+
 class PieceOfEvidence(BaseModel):
     """One reason, with its log-likelihood ratio."""
 
     kind: EvidenceKind
     log_lr: float
     detail: str
+
+
+class SaidCandidate(BaseModel):
+    """One share of a former answer."""
+
+    candidate: Candidate
+    repository: str | None
+    sha: str | None
+    subject: str | None
+    weight: float
+    evidence: list[PieceOfEvidence]
+
+
+class SaidAttribution(BaseModel):
+    """What was said from one time on, until the next version."""
+
+    version: int
+    said_at: datetime
+    candidates: list[SaidCandidate]
+    is_false_alarm: bool | None = Field(description="null for a failure group")
+    duplicate_of: str | None
+    category: str | None
+    groups: list[str] = Field(description="failure groups that explained it")
+    reasons: list[SaidReason]
+    algorithm_version: str
+
+
+class SaidAttributionList(BaseModel):
+    """Every version, the newest first."""
+
+    items: list[SaidAttribution]
 
 
 class FailureGroup(BaseModel):

@@ -23,7 +23,9 @@ def case(
 ) -> Case:
     """A case whose truth is change ``cause``, or no change."""
     changes = frozenset({str(sha(cause))}) if cause is not None else frozenset[str]()
-    label = Label(LabelKind.REVERT if changes else LabelKind.VERDICT, changes, "", overrides.pop("is_range", False))
+    label = Label(
+        LabelKind.REVERT if changes else LabelKind.VERDICT, changes, "", overrides.pop("is_range", False)
+    )
     row = {
         "id": f"case of {cause}",
         "subject": "group",
@@ -34,7 +36,9 @@ def case(
         **overrides,
     }
     truth = next(iter(changes), "")
-    return Case(label, row, rank, mass, top if top is not None else truth if rank == 1 else str(sha(99)), confidence)
+    return Case(
+        label, row, rank, mass, top if top is not None else truth if rank == 1 else str(sha(99)), confidence
+    )
 
 
 def test_cases_of_one_cause_are_one_witness() -> None:
