@@ -47,7 +47,8 @@ def versions(*answers: dict[str, Any]) -> list[dict[str, Any]]:
     for n, found in enumerate(answers):
         fresh = said.versions({KEY: found}, last, said_at=hours(n), facts_digest=str(n))
         kept += fresh
-        last.update({KEY: version for version in fresh})
+        for version in fresh:
+            last[KEY] = version
     return kept
 
 
