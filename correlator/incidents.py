@@ -55,6 +55,9 @@ def answer(
     main = groups[links[0].group_id] if links else None
     category, reason = _category(state, main)
     is_false_alarm = is_false(state, is_linked=bool(links), is_watched=is_watched, verdict=verdict)
+    if _is_quiet(state, is_linked=bool(links), is_watched=is_watched):
+        # Its words say what was alarmed about; what did not fail has not failed in some way.
+        category, reason = FailureCategory.UNKNOWN, "nothing failed while it was open"
     if is_false_alarm:
         text = (
             "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"
@@ -98,9 +101,13 @@ def is_false(state: Row, *, is_linked: bool, is_watched: bool, verdict: Row | No
     if verdict is not None and Candidate(verdict["candidate"]) is Candidate.CHANGE:
         # Whoever says which change did it says that something was done.
         return False
+    return bool(state["is_declared_false"]) or _is_quiet(state, is_linked=is_linked, is_watched=is_watched)
+
+
+def _is_quiet(state: Row, *, is_linked: bool, is_watched: bool) -> bool:
+    """True when nothing failed that would have been seen, and nobody says what did."""
     is_told = bool(state["postmortem"] or state["commit_sha"])
-    is_quiet = not is_linked and is_watched and not is_told
-    return bool(state["is_declared_false"]) or (is_quiet and _category(state, None)[0] not in SILENT)
+    return not is_linked and is_watched and not is_told and _category(state, None)[0] not in SILENT
 
 
 _STATE_COLUMNS = (
