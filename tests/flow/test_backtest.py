@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from html import unescape
 from io import StringIO
 from math import fsum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from flow.company import Company, build
 from rich.console import Console
 
-from api import backtest
+from api import backtest, pages
 from correlator.blind import LATER
 from schemas import tables
 from schemas.responses import Backtest
@@ -143,3 +146,20 @@ def test_terminal_and_contract_tell_the_same(found: dict[str, Any]) -> None:
     assert text.count("\nright  ") + text.count("\nWRONG  ") == len(found["cases"])
     for case in found["cases"]:
         assert fsum(s["weight"] for s in case["said"]) <= 1.000001
+
+
+def test_the_page_lists_every_case(company: Company, found: dict[str, Any]) -> None:
+    made = FastAPI()
+    installation = company.installation
+    made.include_router(
+        pages.router(
+            installation.store,
+            installation.settings,
+            guard=lambda: None,
+            last_backtest=lambda: installation.last_backtest,
+        )
+    )
+    text = TestClient(made).get("/backtest").text
+    for case in found["cases"]:
+        assert case["label"]["detail"] in unescape(text)
+    assert "The true change came first in" in text
