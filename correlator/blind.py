@@ -1,7 +1,8 @@
 """One failure answered again as of a past time, from what is known now less all that happened later.
 
 What is left out: later spans, deployments and incident events; every revert, fix reference and verdict whenever it was
-said; and what an incident says of changes. The hour that the time parts counts in proportion, failures to the second.
+said; that a deployment was a rollback; and what an incident says of changes. The hour that the time parts counts in
+proportion, failures to the second.
 Read once for all times: histories, shapes of failures, hours of traffic. Pure but for what it asks its readers.
 """
 
@@ -187,6 +188,11 @@ class _Blind(Inference):
     @cached_property
     def _placed(self) -> list[dict[str, Any]]:
         return self._of_present.placed
+
+    @cached_property
+    def _running(self) -> list[dict[str, Any]]:
+        """What ran, a rollback as any other deployment: that it was one tells the answer, however soon it came."""
+        return [{**row, "is_rollback": False} for row in super()._running]
 
     @cached_property
     def _first_deployments(self) -> list[dict[str, Any]]:

@@ -163,3 +163,25 @@ def test_the_page_lists_every_case(company: Company, found: dict[str, Any]) -> N
     for case in found["cases"]:
         assert case["label"]["detail"] in unescape(text)
     assert "The true change came first in" in text
+
+
+def test_a_rollback_before_the_answer_is_no_evidence(tmp_path: Path) -> None:
+    """The revision before is put back twenty minutes after the first failure."""
+    built = build(tmp_path)
+    store = built.installation.store
+    at = built.at("docs", 1.5)
+    store.execute("DELETE FROM spans WHERE start_time BETWEEN $since AND $until", since=at, until=built.at("fix", 1))
+    store.execute('DELETE FROM exceptions WHERE "time" > $since', since=at)
+    row = store.row("SELECT * FROM deployments WHERE deployment_id = 'deploy-first'")
+    assert row is not None
+    again = {"deployment_id": "back", "type": "rollback", "started_at": at, "finished_at": at, "received_at": at}
+    store.append_rows(tables.DEPLOYMENTS, [row | again])
+    found = told(built, after=24)
+    case = next(c for c in found["cases"] if c["subject"] == "group")
+    assert case["as_of"] > at
+    with built.installation.as_of(case["as_of"]) as past:
+        assert "rolled_back_after" in str(past.rows("SELECT evidence FROM group_suspects"))
+    kinds = {piece["kind"] for suspect in case["said"] for piece in suspect["evidence"]}
+    assert not kinds & {str(kind) for kind in LATER}
+    assert case["said"][0]["sha"] == built.shas["coupons"]
+    built.installation.close()
