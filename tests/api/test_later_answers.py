@@ -130,7 +130,9 @@ def test_a_chain_of_an_incident_without_failures_says_so(store: Store) -> None:
 
 
 def test_a_backtest_is_asked_for_with_its_delay(port: Rest, store: Store) -> None:
-    assert port.get("/v1/backtest", params={"after_hours": 2}).json()["failures"]["groups"] == 3
+    answered = port.get("/v1/backtest", params={"after_hours": 2}).json()
+    assert answered["failures"]["groups"] == 3
+    assert answered["calibration"]["bins"][0]["from"] == 0.0
     assert port.client.app.state.operations.after == [2.0]  # type: ignore[attr-defined]
     assert port.get("/v1/backtest", params={"after_hours": -1}).status_code == 422
     assert rest(store).get("/v1/backtest").status_code == 501

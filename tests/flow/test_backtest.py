@@ -170,11 +170,19 @@ def test_a_rollback_before_the_answer_is_no_evidence(tmp_path: Path) -> None:
     built = build(tmp_path)
     store = built.installation.store
     at = built.at("docs", 1.5)
-    store.execute("DELETE FROM spans WHERE start_time BETWEEN $since AND $until", since=at, until=built.at("fix", 1))
+    store.execute(
+        "DELETE FROM spans WHERE start_time BETWEEN $since AND $until", since=at, until=built.at("fix", 1)
+    )
     store.execute('DELETE FROM exceptions WHERE "time" > $since', since=at)
     row = store.row("SELECT * FROM deployments WHERE deployment_id = 'deploy-first'")
     assert row is not None
-    again = {"deployment_id": "back", "type": "rollback", "started_at": at, "finished_at": at, "received_at": at}
+    again = {
+        "deployment_id": "back",
+        "type": "rollback",
+        "started_at": at,
+        "finished_at": at,
+        "received_at": at,
+    }
     store.append_rows(tables.DEPLOYMENTS, [row | again])
     found = told(built, after=24)
     case = next(c for c in found["cases"] if c["subject"] == "group")
