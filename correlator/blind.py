@@ -112,7 +112,7 @@ class Rewind:
         found = tuple(suspects)
         told = {piece.kind for suspect in found for piece in suspect.evidence}
         assert not told & LATER, f"a blind answer read what was said later: {sorted(told & LATER)}"
-        listed = run.listed.get(group.row["group_id"], []) if group else []
+        listed = run.listed(group) if group else []
         return BlindAnswer(as_of, found, group, tuple(listed), run.timeline)
 
     def _near(self, state: Row, as_of: datetime) -> list[FailureGroup]:
@@ -207,9 +207,9 @@ class _Blind(Inference):
     def group_suspects(self) -> Mapping[str, Sequence[Suspect]]:
         return self._group_suspects
 
-    @property
-    def listed(self) -> Mapping[str, Sequence[Listed]]:
-        return self._listed
+    def listed(self, group: FailureGroup) -> Sequence[Listed]:
+        """Its candidates, by each revision that may have run."""
+        return [candidate for case in self._cases(group) for candidate in self._listed(case)]
 
     @property
     def timeline(self) -> Timeline:

@@ -141,6 +141,15 @@ class BlamedLine:
     original_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a commit beside the mainline left it. ``base``: newest mainline commit that it holds. ``equivalents``: mainline
+    commits outside of what ``base`` holds that are the same work as commits of the branch: they were picked."""
+
+    base: CommitSha
+    equivalents: tuple[CommitSha, ...] = ()
+
+
 @dataclass(slots=True)
 class Hunk:
     """One replaced stretch of lines, numbered as in a diff without context: ``old_start`` of an insertion is the line
@@ -239,6 +248,9 @@ class RepositoryPort(Protocol):
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
     ) -> tuple[tuple[int, str], ...]:
         """``(line number, text)`` for ``line`` and ``around`` lines on each side; empty when there is no such line."""
+
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell."""
 
     def search(
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
