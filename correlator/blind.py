@@ -6,6 +6,7 @@ proportion, failures to the second.
 Read once for all times: histories, shapes of failures, hours of traffic. Pure but for what it asks its readers.
 """
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -175,7 +176,14 @@ class _Blind(Inference):
 
     @cached_property
     def _mainlines(self) -> dict[str, Mainline]:
-        return dict(self._lines)
+        """As far as they had come: a revision that nobody could read may have been any commit by then, and no later one."""
+        found = {}
+        for repository, line in self._lines.items():
+            count = bisect_right(line.changes, self._facts.as_of, key=lambda change: change["landed_at"])
+            is_whole = count == len(line.changes)
+            rows = line.changes[:count]
+            found[repository] = line if is_whole else self._of_present.mainline(repository, rows)
+        return found
 
     @cached_property
     def _paths_of(self) -> dict[tuple[str, str], Sequence[str]]:

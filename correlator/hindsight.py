@@ -113,7 +113,7 @@ class Hindsight(Inference):
         }
 
     @property
-    def resolved(self) -> dict[tuple[str, str], CommitSha | None]:
+    def resolved(self) -> dict[tuple[str, str, str], CommitSha | None]:
         return self._resolved
 
     @property
@@ -157,10 +157,15 @@ class Hindsight(Inference):
 
     def unmended(self) -> dict[str, Mainline]:
         """The mainlines without what changes say of each other."""
-        return mainlines.by_repository(
+        told = (
             {**c, "reverts": [], "fixes": []} if c["reverts"] or c["fixes"] else c
             for c in self._changes.values()
         )
+        return mainlines.by_repository(told, self._branch)
+
+    def mainline(self, repository: str, changes: Sequence[Row]) -> Mainline:
+        """The first of a repository's changes as a mainline."""
+        return mainlines.by_repository(changes, self._branch).get(repository, Mainline(()))
 
     # --- labels ---------------------------------------------------------------------------------------
 
