@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI
 
 from api import auth, middleware, problems
 from api.routes import (
+    backtest,
     changes,
     code,
     failures,
@@ -29,6 +30,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     changes.router,
     incidents.router,
     failures.router,
+    backtest.router,
     code.router,
     metrics.router,
     provenance.router,

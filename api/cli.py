@@ -283,6 +283,29 @@ def report_command(
         _say(str(path))
 
 
+@cli.command("backtest")
+def backtest_command(
+    after: Annotated[
+        float,
+        typer.Option(help="Hours after its onset at which each failure is answered.", min=0.0, max=168.0),
+    ] = 1.0,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold attribution against what the team said later: reverts, fixes, rollbacks, post-mortems, verdicts.
+
+    Each failure that one of these explains is answered again as of its onset, blind to all that came later.
+    """
+    with _reach(data, loads=True) as reached, _progress("answering again"):
+        if isinstance(reached, Client):
+            found = reached.call("GET", "/v1/backtest", after_hours=after)
+        else:
+            found = reached.backtest(after)
+    from api import backtest
+
+    _print(found, as_json=as_json, table=backtest.summary)
+
+
 @cli.command("rework")
 def rework_command(
     repositories: Annotated[

@@ -1,5 +1,6 @@
 """Commands that say why: ``explain`` and ``evaluate``, on JSON lines; most need no server and no data folder."""
 
+import urllib.parse
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,8 @@ import typer
 
 from api import listings
 from api.client import Client
-from api.console import DataOption, JsonOption, print_answer, reach, settings
+from api.console import DataOption, JsonOption, out, print_answer, reach, settings
+from schemas.errors import MalformedInput
 
 
 class CulpritMode(StrEnum):
@@ -25,6 +27,7 @@ def add_to(explain: typer.Typer, evaluate: typer.Typer) -> None:
     explain.command("frame")(explain_frame)
     explain.command("failure")(explain_failure)
     explain.command("culprit")(explain_culprit)
+    explain.command("incident")(explain_incident)
     evaluate.command("stacktraces")(evaluate_stacktraces)
     evaluate.command("categories")(evaluate_categories)
     evaluate.command("culprits")(evaluate_culprits)
@@ -58,6 +61,32 @@ def explain_frame(source: LinesArgument, data: DataOption = None) -> None:
             else:
                 found = reached.explain_frame(row)
             print(listings.as_line(found))
+
+
+def explain_incident(
+    incident_id: Annotated[
+        str, typer.Argument(metavar="INCIDENT", help="source:id, or the sender's id where it is unique.")
+    ],
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who may have caused an incident: failure, trace, frames, candidates with evidence in words, and what was said before."""
+    from api import chains, queries
+
+    with reach(data, loads=True) as reached:
+        if isinstance(reached, Client):
+            path = f"/v1/incidents/{urllib.parse.quote(incident_id, safe=':')}/attributions"
+            found, said = reached.call("GET", path), reached.call("GET", f"{path}/history")["items"]
+        else:
+            answer = queries.attributions(reached.store, incident_id)
+            if answer is None:
+                raise MalformedInput(f"no incident is called {incident_id}", hint="see: GET /v1/incidents")
+            found, said = answer, queries.said(reached.store, "incident", answer["incident"]["id"])
+    if as_json:
+        print(listings.as_json({**found, "said": said}))
+    else:
+        for line in chains.lines(found, said):
+            out.print(line, highlight=False, markup=False)
 
 
 def evaluate_stacktraces(

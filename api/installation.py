@@ -8,13 +8,14 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from api import explain, folder, queries, report, report_files, status
+from api.recent import Recent
 from collector import repositories, retention, rollups, segments
 from collector.counters import Counters
 from collector.git_answers import GitAnswers
@@ -45,6 +46,8 @@ class Installation:
         self.store = store
         self.answers = GitAnswers(store, settings)
         self.correlator = Correlator(store, self.answers, settings)
+        self._backtests: Recent[dict[str, Any]] = Recent(most=4)
+        self._last_backtest: dict[str, Any] | None = None
         self._forks = threading.Lock()
         self._sync_lock = threading.Lock()
         self._rollup_lock = threading.Lock()
@@ -373,6 +376,25 @@ class Installation:
         if publish:
             report.publish(self.store, document, now)
         return document
+
+    def backtest(self, after_hours: float = 1.0) -> dict[str, Any]:
+        """Attribution held against what the team said later (``Correlator.backtest``), as of the last correlation.
+
+        Args:
+            after_hours: how long after its onset each failure is answered, blind to what came after that.
+        """
+        run = queries.correlation(self.store)
+        as_of = run["as_of"] if run else datetime.now(UTC)
+        key = (run["inferences_digest"] if run else None, as_of, after_hours)
+        after = timedelta(hours=after_hours)
+        found = self._backtests.get(key, lambda: self.correlator.backtest(as_of=as_of, after=after))
+        self._last_backtest = found
+        return found
+
+    @property
+    def last_backtest(self) -> dict[str, Any] | None:
+        """The backtest that was asked for last, None when none was since the start."""
+        return self._last_backtest
 
     def scheduled_report(self, week: str) -> list[Path]:
         """:meth:`report`, and its three files in the data folder; returns their paths."""

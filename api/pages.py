@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from api import auth, excerpts, overview, problems, queries, rendering, report, wording
+from api import auth, backtest, excerpts, overview, problems, queries, rendering, report, wording
 from api.recent import Recent
 from schemas.errors import AftermergeError
 from schemas.records import RepositoryPort
@@ -71,6 +71,7 @@ def router(
     guard: Callable[..., Any] | None = None,
     port: RepositoryPort | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    last_backtest: Callable[[], Row | None] = lambda: None,
 ) -> APIRouter:
     """Every page.
 
@@ -78,6 +79,7 @@ def router(
         guard: dependency that refuses who may not read; :func:`auth.requires` of the read scope when None.
         port: where excerpts of blamed lines come from when they are not stored; None: stored ones only.
         clock: the time now, aware UTC.
+        last_backtest: the backtest that was asked for last.
     """
     may_read = Depends(guard or auth.requires(TokenScope.READ))
     pages = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
@@ -139,6 +141,7 @@ def router(
             verdict_text=wording.attribution(found),
             safe_url=safe_url(found["incident"]["url"]),
             reach=_reach(found),
+            said=queries.said(store, "incident", found["incident"]["id"]),
         )
 
     @pages.get("/changes", dependencies=[may_read])
@@ -169,6 +172,26 @@ def router(
     @pages.get("/services", dependencies=[may_read])
     def show_services() -> Response:
         return page("services.html", here="/services", services=queries.services(store, settings))
+
+    @pages.get("/backtest", dependencies=[may_read])
+    def show_backtest() -> Response:
+        found = last_backtest()
+        return page(
+            "backtest.html",
+            here="/backtest",
+            b=found,
+            sentences=backtest.sentences(found) if found else [],
+            cases=sorted(found["cases"], key=lambda c: (c["is_right"], c["onset_at"], c["id"]))
+            if found
+            else [],
+            names={
+                "by_evidence": backtest.evidence_name,
+                "by_label": backtest.label_name,
+                "by_service": str,
+            },
+            of=backtest.share,
+            truth=backtest.truth,
+        )
 
     @pages.get("/reports", dependencies=[may_read])
     def show_reports() -> Response:

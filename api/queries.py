@@ -211,6 +211,23 @@ def attributions(store: Store, incident_id: str) -> Row | None:
     }
 
 
+def said(store: Store, subject: str, subject_id: str) -> list[Row]:
+    """Every version of what was said of an ``incident`` or a failure ``group``, the newest first, with subjects.
+
+    Returns:
+        Rows of ``schemas.responses.SaidAttribution``.
+    """
+    rows = store.rows(sql("api", "said_attributions"), subject=subject, subject_id=subject_id)
+    parsed = [row | {key: json.loads(row[key]) for key in ("candidates", "reasons")} for row in rows]
+    shas = sorted({c["sha"] for row in parsed for c in row["candidates"] if c["sha"]})
+    heads = {row["sha"]: row for row in store.rows(sql("api", "change_heads"), shas=shas)} if shas else {}
+    for row in parsed:
+        row["candidates"] = [
+            c | {"subject": heads.get(c["sha"] or "", {}).get("subject")} for c in row["candidates"]
+        ]
+    return parsed
+
+
 _HEAD = (
     *(
         "id",

@@ -212,7 +212,12 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         intake=Door(store, settings),
         login=login,
         operations=installation,
-        pages_router=pages.router(store, settings, port=installation.answers),
+        pages_router=pages.router(
+            store,
+            settings,
+            port=installation.answers,
+            last_backtest=lambda: installation.last_backtest,
+        ),
         is_ready=lambda: loader.is_alive and receiver.is_ready and not stop.is_set(),
         prove=server.prove,
         metrics_text=lambda: generate_latest(counters.registry),

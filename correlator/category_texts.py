@@ -4,6 +4,7 @@ Words are weak evidence, and summaries tell the effect beside the cause: what a 
 more. Compliance is told by labels and words alone: no span shows that a rule was broken. Pure.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -116,6 +117,12 @@ def rank(title: str, labels: Mapping[str, Any], postmortem: str | None) -> tuple
         said = category_rules.clip("; ".join(quoted[category]))
         hits.append(RankedCategory(category, weight / (weight + _HALF_WEIGHT), f'the text says "{said}"'))
     return category_rules.ordered(hits)
+
+
+def of(incident: Mapping[str, Any]) -> RankedCategory:
+    """The best category of a row of ``incident_states.fold``."""
+    labels = json.loads(incident["labels"]) if incident["labels"] else {}
+    return rank(incident["title"], labels, incident["postmortem"] or "")[0]
 
 
 def _stated(labels: Mapping[str, Any]) -> Iterator[RankedCategory]:

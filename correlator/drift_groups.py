@@ -98,6 +98,23 @@ def title(finding: Finding) -> str:
             return f"{subject} is called more often per request: {finding.aspect}"
 
 
+def identity(finding: Finding) -> str:
+    """Id of the group that a finding becomes."""
+    _, fingerprint = _fingerprint(finding)
+    day = finding.onset_at.date().isoformat()
+    told = "\x00".join((fingerprint, finding.service, finding.environment, day))
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _fingerprint(finding: Finding) -> tuple[dict[str, str], str]:
+    """(what contributes, 16 hex digits)."""
+    parts = {"detector": str(finding.detector), "subject": finding.subject}
+    if finding.detector in (Detector.VALUES_EMPTY, Detector.PERSONAL_DATA_SENT):
+        parts["aspect"] = finding.aspect
+    told = "\x00".join((drift_detectors.VERSION, *parts.values()))
+    return parts, hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
 def _percent(part: int, whole: int) -> str:
     share = 100 * part / whole if whole else 0.0
     return "none" if part == 0 else f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"
@@ -124,17 +141,11 @@ def _group(
     failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
     said = title(finding)
     ranked = tuple(RankedCategory(category, score, said) for category, score in _CATEGORIES[finding.detector])
-    parts = {"detector": str(finding.detector), "subject": finding.subject}
-    if finding.detector in (Detector.VALUES_EMPTY, Detector.PERSONAL_DATA_SENT):
-        parts["aspect"] = finding.aspect
-    told = "\x00".join((drift_detectors.VERSION, *parts.values()))
-    fingerprint = hashlib.sha256(told.encode()).hexdigest()[:16]
-    day = finding.onset_at.date().isoformat()
-    identity = "\x00".join((fingerprint, finding.service, finding.environment, day))
+    parts, fingerprint = _fingerprint(finding)
     onset_sha = sha_of(finding.revision, finding.onset_at)
     running = timeline.at(finding.service, finding.environment, finding.onset_at)
     row: dict[str, Any] = {
-        "group_id": hashlib.sha256(identity.encode()).hexdigest()[:16],
+        "group_id": identity(finding),
         "fingerprint": fingerprint,
         "fingerprint_version": drift_detectors.VERSION,
         "fingerprint_parts": json.dumps(parts, sort_keys=True, ensure_ascii=False),

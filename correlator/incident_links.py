@@ -5,15 +5,15 @@ failed, though its service was watched, is a false alarm. Source: DESIGN "Incide
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import exp, fsum, sqrt
 from typing import Any
 
-from correlator import environments
+from correlator import category_texts, environments
 from correlator.failure_groups import FailureGroup
-from schemas.vocabulary import SERVER_ADDRESS
+from schemas.vocabulary import SERVER_ADDRESS, FailureCategory
 
 Row = Mapping[str, Any]
 
@@ -28,6 +28,9 @@ OPEN_MAX = timedelta(hours=24)
 
 CHRONIC_AGE = timedelta(days=7)
 """A failure that had gone on for so long at the same rate raised no alarm: it explains no new incident by time alone."""
+
+SILENT_REACH = timedelta(days=14)
+"""What drifted without an error can be noticed this long after it was seen: no alarm goes off, a customer writes."""
 
 DUPLICATE_WINDOW = timedelta(hours=12)
 FRESH_HOURS = 18
@@ -61,6 +64,8 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
     scored: list[tuple[float, FailureGroup, list[dict[str, Any]]]] = []
     for group in groups:
         value, evidence = _score(incident, group, as_of)
+        if value < SCORE_MIN and group.row["detector"] is not None:
+            value, evidence = _silent_score(incident, group)
         if value >= SCORE_MIN:
             scored.append((value, group, evidence))
     if not scored:
@@ -107,6 +112,30 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
         evidence.append({"kind": "text", "detail": f"both name {', '.join(words)}"})
     volume = min(1.0, 0.6 + 0.1 * count)
     return nearness * freshness * volume * (0.6 + 0.4 * text), evidence
+
+
+def _silent_score(incident: Row, group: FailureGroup) -> tuple[float, list[dict[str, Any]]]:
+    """Score of a drift of the days before, which only what the incident says can tell from any other."""
+    row = group.row
+    days = (incident["opened_at"] - row["first_seen_at"]) / timedelta(days=1)
+    is_near = row["first_seen_at"] <= incident["opened_at"] <= row["last_seen_at"] + SILENT_REACH
+    if not is_near or not environments.is_same(incident["environment"], row["environment"]):
+        return 0.0, []
+    nearness = _service_score(incident["service"], group)
+    text, words = _text_score(incident, group)
+    said = category_texts.of(incident).category
+    is_same_kind = said is not FailureCategory.UNKNOWN and said in {r.category for r in group.categories}
+    if nearness == 0.0 or not (is_same_kind or text >= 1):
+        return 0.0, []
+    evidence = [
+        {"kind": "service", "detail": _service_text(incident["service"], group)},
+        {"kind": "time", "detail": f"began {days:.1f} days before the incident, without an error"},
+    ]
+    if is_same_kind:
+        evidence.append({"kind": "text", "detail": f"the incident speaks of {said}"})
+    if words:
+        evidence.append({"kind": "text", "detail": f"both name {', '.join(words)}"})
+    return nearness * (0.5 + 0.2 * text), evidence
 
 
 def _window(incident: Row, as_of: datetime) -> tuple[datetime, datetime]:
@@ -192,19 +221,22 @@ def _minute(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%d %H:%M")
 
 
-def duplicates(states: Sequence[Row], links: Mapping[str, Sequence[Link]]) -> dict[str, str]:
+def duplicates(
+    states: Sequence[Row], links: Mapping[str, Sequence[Link]], false: Collection[str]
+) -> dict[str, str]:
     """incident id -> the earlier incident that it repeats: same main failure group, overlapping impact.
 
     Args:
         states: rows of ``incident_states.fold``, in its order.
         links: incident id -> links, heaviest first.
+        false: ids of the false alarms, by people or by ``incidents.is_false``: they repeat none and lead none.
     """
-    found = _stated(states)
+    found = _stated(states, false)
     leaders: dict[str, list[Row]] = {}
     for state in states:
         own = links.get(state["incident_id"], ())
         # A false alarm leads nobody: the incident that repeats it may be a true one.
-        if state["incident_id"] in found or state["is_declared_false"] or not own:
+        if state["incident_id"] in found or state["incident_id"] in false or not own:
             continue
         known = leaders.setdefault(own[0].group_id, [])
         leader = next((other for other in known if _is_during(state, other)), None)
@@ -222,19 +254,19 @@ def _is_during(state: Row, leader: Row) -> bool:
     return bool(moment <= max(end, leader["opened_at"] + DUPLICATE_WINDOW / 6))
 
 
-def _stated(states: Sequence[Row]) -> dict[str, str]:
+def _stated(states: Sequence[Row], false: Collection[str]) -> dict[str, str]:
     """What senders say repeats what, each incident led to the first of its kind.
 
     Chains are followed to their end. Of a circle, and of those that repeat an incident which was never sent or was no
     incident, the first one leads: one of them always counts.
     """
     said = {s["incident_id"]: s["duplicate_of"] for s in states if s["duplicate_of"]}
-    known = {s["incident_id"] for s in states if not s["is_declared_false"]}
+    known = {s["incident_id"] for s in states} - set(false)
     first_of: dict[str, str] = {}
     found: dict[str, str] = {}
     for state in states:
         incident = state["incident_id"]
-        if incident not in said or state["is_declared_false"]:
+        if incident not in said or incident in false:
             continue
         path = [incident]
         while path[-1] in said and said[path[-1]] not in path:

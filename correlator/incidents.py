@@ -4,7 +4,6 @@ Later truth re-weights: what the incident names, and what a person decided. The 
 Source: DESIGN "Incident links"; section 8 "Masses".
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -55,15 +54,11 @@ def answer(
     """
     main = groups[links[0].group_id] if links else None
     category, reason = _category(state, main)
-    is_blamed = verdict is not None and Candidate(verdict["candidate"]) is Candidate.CHANGE
-    is_told = bool(state["postmortem"] or state["commit_sha"])
-    is_quiet = not links and is_watched and category not in SILENT and not is_told
-    # Whoever says which change did it says that something was done.
-    is_false = not is_blamed and (bool(state["is_declared_false"]) or is_quiet)
-    if is_quiet:
+    is_false_alarm = is_false(state, is_linked=bool(links), is_watched=is_watched, verdict=verdict)
+    if _is_quiet(state, is_linked=bool(links), is_watched=is_watched):
         # Its words say what was alarmed about; what did not fail has not failed in some way.
         category, reason = FailureCategory.UNKNOWN, "nothing failed while it was open"
-    if is_false:
+    if is_false_alarm:
         text = (
             "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"
         )
@@ -87,7 +82,7 @@ def answer(
         state={
             **{k: state[k] for k in _STATE_COLUMNS if k in state},
             "duplicate_of": duplicate_of,
-            "is_false_alarm": is_false,
+            "is_false_alarm": is_false_alarm,
             "category": str(category),
             "category_reason": reason,
             "detection_delay_s": round(delay, 3) if delay is not None else None,
@@ -95,6 +90,24 @@ def answer(
         suspects=tuple(found),
         group_of=_group_of(links, group_suspects),
     )
+
+
+def is_false(state: Row, *, is_linked: bool, is_watched: bool, verdict: Row | None) -> bool:
+    """True for a false alarm: a person said so, or nothing failed where a failure would have been seen.
+
+    Args:
+        is_linked: some failure group explains it.
+    """
+    if verdict is not None and Candidate(verdict["candidate"]) is Candidate.CHANGE:
+        # Whoever says which change did it says that something was done.
+        return False
+    return bool(state["is_declared_false"]) or _is_quiet(state, is_linked=is_linked, is_watched=is_watched)
+
+
+def _is_quiet(state: Row, *, is_linked: bool, is_watched: bool) -> bool:
+    """True when nothing failed that would have been seen, and nobody says what did."""
+    is_told = bool(state["postmortem"] or state["commit_sha"])
+    return not is_linked and is_watched and not is_told and _category(state, None)[0] not in SILENT
 
 
 _STATE_COLUMNS = (
@@ -152,13 +165,12 @@ def _decided(verdict: Row, found: Sequence[Suspect]) -> list[Suspect]:
 
 def _category(state: Row, main: FailureGroup | None) -> tuple[FailureCategory, str]:
     """Labels and words of the incident decide what spans cannot show; else the failure's own category."""
-    labels = json.loads(state["labels"]) if state["labels"] else {}
-    said = category_texts.rank(state["title"], labels, state["postmortem"] or "")
-    is_said = bool(said) and said[0].category is not FailureCategory.UNKNOWN
-    if is_said and said[0].category is FailureCategory.COMPLIANCE_GOVERNANCE:
-        return said[0].category, said[0].reason
+    said = category_texts.of(state)
+    is_said = said.category is not FailureCategory.UNKNOWN
+    if said.category is FailureCategory.COMPLIANCE_GOVERNANCE:
+        return said.category, said.reason
     if main is not None and main.categories[0].category is not FailureCategory.UNKNOWN:
         return main.categories[0].category, main.categories[0].reason
     if is_said:
-        return said[0].category, said[0].reason
+        return said.category, said.reason
     return FailureCategory.UNKNOWN, "neither the failure nor the incident's text says how it failed"

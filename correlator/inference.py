@@ -103,8 +103,8 @@ class Reader(Protocol):
     def traffic(self, operations: Collection[Operation]) -> Rows:
         """Rows of ``operation_traffic.sql``."""
 
-    def watched(self, asked: Rows) -> frozenset[str]:
-        """Incident ids by ``watched_incidents.sql``, of rows of ``asked_incidents``."""
+    def watched(self, asked: Rows) -> Rows:
+        """Rows of ``watched_incidents.sql``, of rows of ``asked_incidents``."""
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
@@ -541,9 +541,19 @@ class Inference:
 
     @cached_property
     def _answers(self) -> list[incidents.Answer]:
-        repeated = incident_links.duplicates(self._states, self._links)
         groups = {g.row["group_id"]: g for g in self._groups}
         verdicts = {row["incident_id"]: row for row in self._facts.verdicts}
+        false = frozenset(
+            s["incident_id"]
+            for s in self._states
+            if incidents.is_false(
+                s,
+                is_linked=bool(self._links[s["incident_id"]]),
+                is_watched=s["incident_id"] in self._watched,
+                verdict=verdicts.get(s["incident_id"]),
+            )
+        )
+        repeated = incident_links.duplicates(self._states, self._links, false)
         worded = self._worded()
         return [
             incidents.answer(
@@ -562,11 +572,17 @@ class Inference:
 
     @cached_property
     def _watched(self) -> frozenset[str]:
-        """Incidents of services that sent spans meanwhile."""
+        """Incidents of services that sent enough spans meanwhile for a failure to be among them."""
         known: dict[str, set[str]] = defaultdict(set)
         for row in self._facts.service_hours:
             known[row["service"]].add(row["environment"])
-        return self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
+        seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
+        service_of = {s["incident_id"]: s["service"] for s in self._states}
+        return frozenset(
+            row["incident_id"]
+            for row in seen
+            if services.is_watched(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]]))
+        )
 
     # --- what it adds up to ---------------------------------------------------------------------------
 

@@ -12,13 +12,15 @@ import re
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import zstandard
 
 from correlator import (
+    backtest,
+    backtest_figures,
     categories,
     drift,
     fingerprint,
@@ -26,10 +28,13 @@ from correlator import (
     line_owners,
     ownership,
     root_causes,
+    said,
     tokens,
     weights,
 )
+from correlator.blind import Rewind
 from correlator.catalogue import catalogue
+from correlator.hindsight import Hindsight
 from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
 from correlator.traffic import Operation
@@ -67,6 +72,14 @@ class _Written:
     digest: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """``now``: what the last correlation said. ``last``: the newest version in the ledger, which may say nearly the same."""
+
+    now: Mapping[said.Key, Mapping[str, Any]]
+    last: Mapping[said.Key, Mapping[str, Any]]
+
+
 class Correlator:
     """Infers from the facts of one store. Thread-safe: correlations wait for each other."""
 
@@ -78,6 +91,7 @@ class Correlator:
         self._histories: dict[str, dict[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
         self._written_tables: dict[str, _Written] = {}
+        self._said: _Said | None = None
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -112,6 +126,26 @@ class Correlator:
         with self._lock:
             return self._read_histories(as_of)
 
+    def backtest(self, *, as_of: datetime, after: timedelta = backtest.AFTER) -> dict[str, Any]:
+        """What the team said later of its failures until ``as_of``, and what we would have said ``after`` each began.
+
+        Returns:
+            ``backtest_figures.figures`` with ``as_of``, ``after_s``, ``rules`` and ``cases``, rows of ``backtest.cases``.
+        """
+        with self._store.at_work():
+            with self._lock:
+                facts = self._read(self._store, as_of)
+            try:
+                reader = _StoreReader(self._store, as_of)
+                present = Hindsight(facts, reader, self._port, self._settings)
+                rewind = Rewind(present, facts, reader, self._port, self._settings)
+                found, counts = backtest.cases(present, rewind, self._port, after=after, as_of=as_of)
+            finally:
+                self._store.execute("DROP TABLE IF EXISTS hours_until")
+        figures = backtest_figures.figures(found, counts)
+        told = {"as_of": as_of, "after_s": after.total_seconds(), "rules": json.loads(rules())}
+        return told | figures | {"cases": [case.row for case in found]}
+
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
         with self._lock:
@@ -138,6 +172,7 @@ class Correlator:
                 self._keep_former_verdicts()
             # Those are up to date by themselves; in an answer for the past they are not.
             kept = line_owners.KEPT if store is self._store else ()
+            newly_said = self._keep_what_is_said(inferred, as_of, facts) if store is self._store else None
             written = {
                 t.name: _put(store, t, inferred[t.name], known.get(t.name), is_kept=t in kept)
                 for t in INFERENCES
@@ -146,12 +181,31 @@ class Correlator:
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
         if store is self._store:
-            self._written_tables = written
+            self._written_tables, self._said = written, newly_said
         return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
 
     def _keep_former_verdicts(self) -> None:
         """What another version of the catalogue said of each commit goes to the ledger before it is replaced."""
         self._store.execute(sql("correlator", "keep_former_verdicts"), catalogue_version=catalogue().version)
+
+    def _keep_what_is_said(self, inferred: Mapping[str, pa.Table], as_of: datetime, facts: str) -> "_Said":
+        """Answers that changed in substance go to the ledger, beside what was said before."""
+        named = {
+            "attributions": tables.INCIDENT_ATTRIBUTIONS,
+            "states": tables.INCIDENT_STATES,
+            "links": tables.INCIDENT_LINKS,
+            "suspects": tables.GROUP_SUSPECTS,
+        }
+        now = said.answers(**{name: inferred[table.name].to_pylist() for name, table in named.items()})
+        known = self._said
+        if known is None:
+            rows = self._store.rows(sql("correlator", "last_said"))
+            known = _Said({}, {(row["subject"], row["subject_id"]): row for row in rows})
+        moved = {key: answer for key, answer in now.items() if known.now.get(key) != answer}
+        fresh = said.versions(moved, known.last, said_at=as_of, facts_digest=facts)
+        self._store.append_rows(tables.SAID_ATTRIBUTIONS, fresh)
+        newest = {(row["subject"], row["subject_id"]): row for row in fresh}
+        return _Said(now, {**known.last, **newest})
 
     def _read_histories(self, as_of: datetime) -> list[histories.History]:
         """What every repository's history says; kept in memory until something that it depends on changes."""
@@ -255,14 +309,12 @@ class _StoreReader:
         with self._store.registered("asked_operations", asked):
             return self._store.rows(sql("correlator", "operation_traffic"))
 
-    def watched(self, asked: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    def watched(self, asked: Sequence[Mapping[str, Any]]) -> list[Row]:
         if not asked:
-            return frozenset()
+            return []
         naive = [{key: _naive(value) for key, value in row.items()} for row in asked]
         with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
-            return frozenset(
-                row["incident_id"] for row in self._store.rows(sql("correlator", "watched_incidents"))
-            )
+            return self._store.rows(sql("correlator", "watched_incidents"))
 
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_services", trace_ids)

@@ -19,6 +19,10 @@ Row = Mapping[str, Any]
 WATCH_MIN = timedelta(hours=1)
 """An incident without an end, or with a hasty one, is watched this long: a service that answers sends spans by then."""
 
+SAMPLED_SPANS_MIN = 300
+"""Spans that a service whose traces are sampled, or may be, must have sent for its silence to say something: of some
+hundred requests, a failure of one in thirty would have been seen 19 times in 20."""
+
 STACKS_MAX = 20
 """Stacks per service that are tried against the trees: the first ones decide."""
 
@@ -137,3 +141,14 @@ def watched_at(incident: Row, known: Mapping[str, Collection[str]]) -> list[dict
         for environment in sorted(known.get(incident["service"], ()))
         if environments.is_same(incident["environment"], environment)
     ]
+
+
+def is_watched(seen: Row, ratio: float | None) -> bool:
+    """True when a failure would have been seen in what an incident's service sent while it was open.
+
+    Args:
+        seen: a row of ``watched_incidents.sql``.
+        ratio: share of traces that the settings say is sampled; None: they say nothing.
+    """
+    is_whole = ratio == 1.0 if ratio is not None else seen["is_whole"]
+    return bool(seen["span_count"] >= (1 if is_whole else SAMPLED_SPANS_MIN))

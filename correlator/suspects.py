@@ -166,7 +166,9 @@ def weighed(
         limit = _cap(listed.evidence, is_revision_known=is_revision_known or not is_change, weights=weights)
         weight = min(shares[name], limit if is_capped else 1.0)
         folded += shares[name] - weight
-        if is_capped and weight < weights.cap["fold"]:
+        # What people or their mends name stays on the list, however light.
+        is_named = any(piece.kind in CONFIRMING for piece in listed.evidence)
+        if is_capped and weight < weights.cap["fold"] and not is_named:
             folded += weight
             continue
         sha, setting = (CommitSha(name), None) if is_change else (None, name)

@@ -342,6 +342,55 @@ class Attribution(BaseModel):
 # --- failures, services ---------------------------------------------------------------------------
 
 
+class SaidReason(BaseModel):
+    """What had changed since the version before."""
+
+    kind: str = Field(
+        description="kind of evidence, or first | false_alarm | duplicate | failure | rules | weights"
+    )
+    sha: str | None = Field(description="change that the evidence is about")
+    text: str
+
+
+class PieceOfEvidence(BaseModel):
+    """One reason, with its log-likelihood ratio."""
+
+    kind: EvidenceKind
+    log_lr: float
+    detail: str
+
+
+class SaidCandidate(BaseModel):
+    """One share of a former answer."""
+
+    candidate: Candidate
+    repository: str | None
+    sha: str | None
+    subject: str | None
+    weight: float
+    evidence: list[PieceOfEvidence]
+
+
+class SaidAttribution(BaseModel):
+    """What was said from one time on, until the next version."""
+
+    version: int
+    said_at: datetime
+    candidates: list[SaidCandidate]
+    is_false_alarm: bool | None = Field(description="null for a failure group")
+    duplicate_of: str | None
+    category: str | None
+    groups: list[str] = Field(description="failure groups that explained it")
+    reasons: list[SaidReason]
+    algorithm_version: str
+
+
+class SaidAttributionList(BaseModel):
+    """Every version, the newest first."""
+
+    items: list[SaidAttribution]
+
+
 class FailureGroup(BaseModel):
     """One failure: equal fingerprint, service and environment."""
 
@@ -613,3 +662,162 @@ class Health(BaseModel):
     """Liveness or readiness."""
 
     status: str
+
+
+# --- backtest -------------------------------------------------------------------------------------
+
+
+class ShareOf(BaseModel):
+    """A share of cases with its interval (95 %); null without cases."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    numerator: int
+    denominator: int
+
+
+class Mean(BaseModel):
+    """A mean over cases with its interval (95 %), which needs two causes."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class BacktestCounts(BaseModel):
+    """How many failures there are, and of how many somebody said what caused them."""
+
+    groups: int
+    incidents: int = Field(description="those that repeat another one are left out")
+    groups_labelled: int
+    incidents_labelled: int
+    told_before: int = Field(description="solved in production before they were reported: no cases")
+    cases: int
+    causes: int = Field(description="distinct truths: intervals count these")
+
+
+class PeerRule(BaseModel):
+    """A rule that other products use, on the same cases."""
+
+    top_1: ShareOf
+    answered: int = Field(description="cases in which it names a change")
+
+
+class Ranked(BaseModel):
+    """How often the truth came first, and among the first three."""
+
+    n: int
+    causes: int
+    top_1: ShareOf
+    top_3: ShareOf
+    mass: Mean = Field(description="weight on the truth")
+
+
+class RankedWithPeers(Ranked):
+    """The same, beside the peer rules: newest_deployed, blamed_at_head."""
+
+    peers: dict[str, PeerRule]
+
+
+class NoChange(BaseModel):
+    """Where no change was to blame, and where we said so."""
+
+    recall: ShareOf
+    precision: ShareOf
+
+
+class ReliabilityBin(BaseModel):
+    """Cases whose first candidate weighed [from, to)."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: float = Field(alias="from")
+    to: float
+    n: int
+    said: float | None
+    right: ShareOf
+
+
+class Calibration(BaseModel):
+    """Whether weights mean what they say."""
+
+    ece: Mean = Field(description="expected calibration error over the bins")
+    n: int
+    bins: list[ReliabilityBin]
+
+
+class BacktestRow(BaseModel):
+    """Cases of one service, label, kind of evidence or subject."""
+
+    key: str
+    n: int
+    right: ShareOf
+    mass: float
+
+
+class BacktestChange(BaseModel):
+    """A change that is held to be the truth."""
+
+    sha: str
+    subject: str | None
+
+
+class BacktestLabel(BaseModel):
+    """What the team said later."""
+
+    kind: str = Field(description="verdict | named | false_alarm | revert | fix | rollback")
+    detail: str
+    changes: list[BacktestChange] = Field(description="any of them is the truth; none: no change is to blame")
+    is_range: bool = Field(description="all that a rollback took back")
+
+
+class SaidSuspect(BaseModel):
+    """One share of an answer."""
+
+    candidate: Candidate
+    sha: str | None
+    subject: str | None
+    weight: float
+    evidence: list[PieceOfEvidence]
+
+
+class BacktestCase(BaseModel):
+    """One labelled failure: what was said blind, and what was true."""
+
+    subject: Literal["group", "incident"]
+    id: str
+    title: str
+    service: str | None
+    environment: str | None
+    onset_at: datetime
+    as_of: datetime = Field(description="nothing later was read")
+    label: BacktestLabel
+    said: list[SaidSuspect]
+    rank: int | None = Field(description="of the truth among the named candidates; null: not named")
+    mass: float
+    top: str | None = Field(description="sha, or no_change; null: nobody was named")
+    confidence: float
+    led_by: str = Field(description="kind of the strongest evidence; prior | nothing")
+    is_right: bool
+    why: str | None = Field(description="why it was wrong")
+    peers: dict[str, str | None] = Field(description="rule -> sha that it blames")
+
+
+class Backtest(BaseModel):
+    """How right attribution was, by what the team said later."""
+
+    as_of: datetime
+    after_s: float
+    rules: dict[str, str]
+    failures: BacktestCounts
+    exact: RankedWithPeers = Field(description="cases whose change is known")
+    range: Ranked = Field(description="rollbacks of several changes: any of them counts as right")
+    no_change: NoChange
+    calibration: Calibration
+    by_subject: list[BacktestRow]
+    by_service: list[BacktestRow]
+    by_label: list[BacktestRow]
+    by_evidence: list[BacktestRow]
+    caveats: list[str]
+    cases: list[BacktestCase]

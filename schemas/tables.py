@@ -1474,6 +1474,34 @@ VERDICTS = Table(
     key=("incident_id", "decided_at"),
 )
 
+SAID_ATTRIBUTIONS = Table(
+    "said_attributions",
+    Schema.LEDGER,
+    "What was said of an incident or a failure group until the next version said otherwise. Never rewritten.",
+    (
+        _column("subject", TEXT, "incident | group", required=True),
+        _column("subject_id", TEXT, "incident_id or group_id", required=True),
+        _column("version", INT32, "1 for the first answer", required=True),
+        _column("said_at", TIME, "as of when: the correlation that said so, UTC", required=True),
+        _column(
+            "candidates",
+            TEXT,
+            "JSON array of {candidate, repository, sha, weight, evidence [{kind, log_lr, detail}]}, heaviest first",
+            required=True,
+        ),
+        _column("is_false_alarm", BOOL, "null for a group"),
+        _column("duplicate_of", TEXT, "incident that it was held to repeat"),
+        _column("category", TEXT, "FailureCategory; null for a group"),
+        _column(
+            "groups", TEXTS, "failure groups that explained it, by a tenth or more, sorted", required=True
+        ),
+        _column("reasons", TEXT, "JSON array of {kind, sha, text}: what had changed", required=True),
+        _column("algorithm_version", TEXT, "version of the weights", required=True),
+        _column("facts_digest", TEXT, "of the facts that it was said by", required=True),
+    ),
+    key=("subject", "subject_id", "version"),
+)
+
 GROUPINGS = Table(
     "groupings",
     Schema.LEDGER,

@@ -1,6 +1,7 @@
 """The step to schema version 3: exceptions carry the number of the load that brought them; code mappings, source maps,
-what people decide about fingerprints; provenance by import, by people and by earlier rules; whether a tool wrote a path,
-and what .git-blame-ignore-revs says; signals counted by the hour, of spans that come from then on.
+what people decide about fingerprints; what was said of failures until something else was; provenance by import, by
+people and by earlier rules; whether a tool wrote a path, and what .git-blame-ignore-revs says; signals counted by the
+hour, of spans that come from then on.
 
 Frozen: it leads from what version 2 was to what version 3 was, whatever the tables are today.
 """
@@ -35,6 +36,21 @@ STATEMENTS: tuple[str, ...] = (
   "token_id" VARCHAR NOT NULL,
   "reason" VARCHAR,
   PRIMARY KEY (service, fingerprint, decided_at)
+)""",
+    """CREATE TABLE ledger.said_attributions (
+  "subject" VARCHAR NOT NULL,
+  "subject_id" VARCHAR NOT NULL,
+  "version" INTEGER NOT NULL,
+  "said_at" TIMESTAMP NOT NULL,
+  "candidates" VARCHAR NOT NULL,
+  "is_false_alarm" BOOLEAN,
+  "duplicate_of" VARCHAR,
+  "category" VARCHAR,
+  "groups" VARCHAR[] NOT NULL,
+  "reasons" VARCHAR NOT NULL,
+  "algorithm_version" VARCHAR NOT NULL,
+  "facts_digest" VARCHAR NOT NULL,
+  PRIMARY KEY (subject, subject_id, version)
 )""",
     "ALTER TABLE facts.change_requests ADD COLUMN commits VARCHAR",
     """CREATE TABLE facts.attested_lines (

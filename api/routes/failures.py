@@ -19,6 +19,7 @@ from schemas.responses import (
     GroupingList,
     GroupingStatement,
     OperationTrafficPage,
+    SaidAttributionList,
     ServiceList,
 )
 from schemas.store import Row, Store
@@ -53,6 +54,15 @@ def list_failures(
 def read_failure(store: StoreDep, _: Reader, group_id: str) -> Any:
     """One failure group, with what contributed to its fingerprint."""
     return _known(store, group_id)
+
+
+@router.get("/failures/{group_id}/attributions/history", response_model=SaidAttributionList)
+def list_said_attributions(store: StoreDep, _: Reader, group_id: str) -> Any:
+    """Whom it was put down to and when, the newest version first; each says what had changed."""
+    found = queries.said(store, "group", group_id)
+    if not found:
+        _known(store, group_id)
+    return {"items": found}
 
 
 @router.get("/failures/{group_id}/groupings", response_model=GroupingList)

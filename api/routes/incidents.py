@@ -11,7 +11,14 @@ from api.routes.bounds import Since, Until
 from api.routes.parts import Admin, Cursor, Limit, Reader, StoreDep
 from schemas import tables
 from schemas.errors import MalformedInput
-from schemas.responses import Attribution, Incident, IncidentPage, Verdict, VerdictStatement
+from schemas.responses import (
+    Attribution,
+    Incident,
+    IncidentPage,
+    SaidAttributionList,
+    Verdict,
+    VerdictStatement,
+)
 from schemas.store import Row, Store
 from schemas.vocabulary import Candidate
 
@@ -43,6 +50,15 @@ def list_incidents(
     )
     paging.put_link(request, response, page["next_cursor"])
     return page
+
+
+@router.get("/{incident_id:path}/attributions/history", response_model=SaidAttributionList)
+def list_said_attributions(store: StoreDep, _: Reader, incident_id: IncidentId) -> Any:
+    """What was said of it and when, the newest version first; each says what had changed. None is ever rewritten."""
+    found = queries.incident(store, incident_id)
+    if found is None:
+        raise _unknown(incident_id)
+    return {"items": queries.said(store, "incident", found["id"])}
 
 
 @router.get("/{incident_id:path}/attributions", response_model=Attribution)

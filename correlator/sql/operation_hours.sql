@@ -13,6 +13,7 @@ WITH counted AS (
         span_count,
         error_count,
         weighed_count,
+        span_weight,
         first_seen_at,
         -- An hour that $until parts is read from raw spans below. When those are gone it counts whole.
         least(last_seen_at, $until::TIMESTAMP) AS last_seen_at
@@ -69,6 +70,7 @@ rows_ AS (
         span_count,
         error_count,
         weighed_count,
+        span_weight,
         first_seen_at,
         last_seen_at
     FROM counted
@@ -82,6 +84,7 @@ rows_ AS (
         count(*) AS span_count,
         count(*) FILTER (WHERE status_code = 2) AS error_count,
         count(span_weight(trace_state, NULL)) AS weighed_count,
+        coalesce(sum(span_weight(trace_state, NULL)), 0)::DECIMAL(38, 6) AS span_weight,
         min(seen_at) AS first_seen_at,
         max(seen_at) AS last_seen_at
     FROM raw
@@ -96,6 +99,7 @@ SELECT
     sum(span_count)::BIGINT AS span_count,
     sum(error_count)::BIGINT AS error_count,
     sum(weighed_count)::BIGINT AS weighed_count,
+    sum(span_weight)::DECIMAL(38, 6) AS span_weight,
     min(first_seen_at) AS first_seen_at,
     max(last_seen_at) AS last_seen_at
 FROM rows_

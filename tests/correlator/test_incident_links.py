@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from correlator import incident_links
 from correlator.incident_links import Link
+from schemas.vocabulary import FailureCategory
 
 AS_OF = hours(24 * 60)
 MINUTE = HOUR / 60
@@ -96,6 +97,26 @@ def test_what_fails_after_the_as_of_is_not_known() -> None:
     assert incident_links.score(incident(), [later], as_of=hours(0.1)) == []
 
 
+# --- drifts ------------------------------------------------------------------------------------------
+
+DRIFT = {"detector": "personal_data_sent", "category": FailureCategory.COMPLIANCE_GOVERNANCE}
+DAYS_BEFORE = [hours(-24 * 4 + n) for n in range(24)]
+
+
+def test_a_drift_of_the_days_before_explains_an_incident_that_speaks_of_its_kind() -> None:
+    told = incident(title="GDPR: addresses of customers left the country")
+    assert weight(told, group("drift", DAYS_BEFORE, **DRIFT))["drift"] > 0.7
+    assert weight(incident(title="Latency alert"), group("drift", DAYS_BEFORE, **DRIFT)) == {}
+    assert weight(told, group("errors", DAYS_BEFORE)) == {}
+
+
+def test_a_drift_that_ended_weeks_before_or_came_later_explains_nothing() -> None:
+    told = incident(title="GDPR: addresses of customers left the country")
+    assert weight(told, group("old", [hours(-24 * 20)], **DRIFT)) == {}
+    assert weight(told, group("later", [hours(30)], **DRIFT)) == {}
+    assert weight(told, group("other", DAYS_BEFORE, service="pricing", **DRIFT)) == {}
+
+
 @given(st.permutations(range(5)))
 def test_the_order_of_groups_does_not_matter(order: list[int]) -> None:
     groups = [group(f"g{n}", FRESH[: n + 2]) for n in range(5)]
@@ -116,9 +137,9 @@ def test_thousands_of_incidents_and_many_failures_take_seconds() -> None:
 LINKED = [Link("g1", 0.8, ())]
 
 
-def duplicates(*states: dict[str, object]) -> dict[str, str]:
-    links = {str(s["incident_id"]): LINKED for s in states}
-    return incident_links.duplicates(states, links)
+def duplicates(*states: dict[str, object], false: tuple[str, ...] = ()) -> dict[str, str]:
+    links = {str(s["incident_id"]): [] if s["incident_id"] in false else LINKED for s in states}
+    return incident_links.duplicates(states, links, false)
 
 
 def test_a_second_alert_for_one_failure_is_a_duplicate() -> None:
@@ -129,10 +150,17 @@ def test_the_same_failure_days_later_is_an_incident_of_its_own() -> None:
     assert duplicates(incident(1), incident(2, opened_at=hours(72))) == {}
 
 
-def test_a_declared_false_alarm_leads_no_duplicate() -> None:
-    assert duplicates(incident(1, is_declared_false=True), incident(2, opened_at=hours(0.5))) == {}
+def test_a_false_alarm_leads_no_duplicate_whoever_says_that_it_is_one() -> None:
+    false = ("generic:INC-1",)
+    assert duplicates(incident(1), incident(2, opened_at=hours(0.5)), false=false) == {}
     stated = incident(2, opened_at=hours(0.5), duplicate_of="generic:INC-1")
-    assert duplicates(incident(1, is_declared_false=True), stated) == {}
+    assert duplicates(incident(1), stated, false=false) == {}
+
+
+def test_of_several_that_repeat_a_false_alarm_the_first_leads() -> None:
+    told = [incident(n, opened_at=hours(n), duplicate_of="generic:INC-1") for n in (2, 3)]
+    found = duplicates(incident(1), *told, false=("generic:INC-1",))
+    assert found == {"generic:INC-3": "generic:INC-2"}
 
 
 def test_of_incidents_that_repeat_each_other_one_counts() -> None:
@@ -167,7 +195,7 @@ def test_many_incidents_of_different_failures_take_seconds() -> None:
     states = [incident(n, opened_at=hours(n)) for n in range(5000)]
     links = {s["incident_id"]: [Link(f"g{n}", 0.8, ())] for n, s in enumerate(states)}
     began = perf_counter()
-    assert incident_links.duplicates(states, links) == {}
+    assert incident_links.duplicates(states, links, ()) == {}
     assert perf_counter() - began < 1
 
 

@@ -39,7 +39,7 @@ def asked(store: Store, until: datetime = NOW) -> list[Row]:
     uncounted = store.row(sql("correlator", "uncounted_spans"), until=until)
     assert uncounted is not None
     found = store.rows(sql("correlator", "operation_hours"), until=until, **uncounted)
-    return [{k: v for k, v in row.items() if k != "weighed_count"} for row in found]
+    return [{k: v for k, v in row.items() if k not in ("weighed_count", "span_weight")} for row in found]
 
 
 def scanned(store: Store, until: datetime = NOW) -> list[Row]:

@@ -72,11 +72,14 @@ def spans(at: float, minutes: float = 50, **overrides: Any) -> dict[str, Any]:
         "hour_at": T0 + int(at // 1) * HOUR,
         "first_seen_at": hours(at),
         "last_seen_at": hours(at + minutes / 60),
+        "span_count": 1,
+        "weighed_count": 1,
+        "span_weight": 1.0,
         **overrides,
     }
 
 
-def is_watched(alarm: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+def is_watched(alarm: dict[str, Any], rows: list[dict[str, Any]], ratio: float | None = None) -> bool:
     """As a correlation asks: where and when first, then the hours."""
     known: dict[str, set[str]] = {}
     for row in rows:
@@ -90,7 +93,8 @@ def is_watched(alarm: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
         store.registered("asked_incidents", naive(asked)),
     ):
         found = store.rows(sql("correlator", "watched_incidents"))
-    return found == [{"incident_id": alarm["incident_id"]}]
+    assert [row["incident_id"] for row in found] in ([], [alarm["incident_id"]])
+    return bool(found) and services.is_watched(found[0], ratio)
 
 
 def naive(rows: list[dict[str, Any]]) -> pa.Table:
@@ -129,3 +133,20 @@ def test_every_operation_watches() -> None:
     alarm = incident(opened_at=hours(0.5), resolved_at=hours(3))
     # Before and after in one hour, of two operations: neither was seen meanwhile.
     assert not is_watched(alarm, [spans(0, minutes=10, operation="a"), spans(4, operation="b")])
+
+
+def test_a_few_sampled_spans_watch_nothing() -> None:
+    """Of one trace in a hundred, twenty spans are silent though every tenth request fails."""
+    sampled = {"span_count": 20, "weighed_count": 20, "span_weight": 2000.0}
+    assert not is_watched(incident(), [spans(0, **sampled)])
+    assert not is_watched(incident(), [spans(0, span_count=20)], ratio=0.01)
+    assert is_watched(incident(), [spans(0, span_count=20)], ratio=1.0)
+    assert is_watched(incident(), [spans(0, **sampled | {"span_count": 300, "weighed_count": 300})])
+
+
+def test_unknown_sampling_may_be_sampling() -> None:
+    unknown = {"weighed_count": 0, "span_weight": 0.0}
+    assert not is_watched(incident(), [spans(0, span_count=20, **unknown)])
+    assert is_watched(
+        incident(), [spans(0, span_count=150, **unknown), spans(0.5, span_count=150, **unknown)]
+    )

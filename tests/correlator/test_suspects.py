@@ -122,3 +122,13 @@ def test_weights_of_one_group_sum_to_one(
     assert [(s.candidate, s.sha, s.weight) for s in backwards] == [
         (s.candidate, s.sha, s.weight) for s in found
     ]
+
+
+def test_what_people_name_stays_listed_however_light() -> None:
+    """A post-mortem that names another change than its fix does is not silently folded away."""
+    named = piece(EvidenceKind.NAMED_BY_INCIDENT, 200)
+    found = weighed(
+        [change("a", BLAMED, FIRST, piece(EvidenceKind.NAMED_BY_FIX, 150)), change("b", named, UNTOUCHED)]
+    )
+    assert 0 < mass(found, "b" * 40) < RULED.cap["fold"]
+    assert mass(weighed([change("a", BLAMED, FIRST), change("b", UNTOUCHED)]), "b" * 40) == 0

@@ -19,6 +19,7 @@ NEW_IN_3 = {
     "facts.code_mappings",
     "facts.source_maps",
     "ledger.groupings",
+    "ledger.said_attributions",
     "facts.attested_lines",
     "facts.side_commit_paths",
     "facts.ignored_revisions",
