@@ -142,6 +142,28 @@ class DeploymentType(StrEnum):
     ROLLBACK = "rollback"
 
 
+class ReviewEvent(StrEnum):
+    """What a reviewer did to a pull or merge request. The last two take back an approval or a request for changes."""
+
+    APPROVED = "approved"
+    CHANGES_REQUESTED = "changes_requested"
+    COMMENTED = "commented"
+    COMMENT = "comment"
+    DISMISSED = "dismissed"
+    WITHDRAWN = "withdrawn"
+
+
+class Review(StrEnum):
+    """How a change was reviewed before it landed, by people other than whoever opened it. ``unknown``: its forge told
+    nothing of reviews by then; that is never ``unreviewed``."""
+
+    APPROVED_AT_ONCE = "approved_at_once"
+    APPROVED_AFTER_CHANGES = "approved_after_changes"
+    NOT_APPROVED = "not_approved"
+    UNREVIEWED = "unreviewed"
+    UNKNOWN = "unknown"
+
+
 class Signal(StrEnum):
     """What is counted by the hour because it tells of a failure that raises no error."""
 
