@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_builders import ask, change, data, day, deployment, incident, outcome, rework
+from metric_builders import (
+    ask,
+    change,
+    data,
+    day,
+    deployment,
+    incident,
+    outcome,
+    requests,
+    review,
+    rework,
+)
 
 from correlator.metric_catalogue import METRICS, SUPPRESSIONS
 from correlator.metrics import MetricAnswer, MetricData, MetricRow, answer
@@ -26,6 +37,11 @@ PROPORTIONS = (
     "ai_share_of_output",
     "deployment_change_failure_rate",
     "deployment_rework_rate",
+    "line_survival",
+    "firefighting_load",
+    "unreviewed_share",
+    "first_pass_share",
+    "review_escape_rate",
     "coverage",
 )
 
@@ -730,6 +746,9 @@ def test_questions_that_make_no_sense_are_refused(fields):
 # --- laws -------------------------------------------------------------------------------------------
 
 
+TEAMS = {"shop": ("acme/sh*", "gateway"), "all": ("acme/*",), "web": ("cart",)}
+
+
 def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
     chance = random.Random(seed)
     names = list(range(chance.randint(0, 60)))
@@ -743,6 +762,8 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
             repository=chance.choice(["acme/shop", "acme/web"]),
             size_band=chance.choice(["small", "large"]),
             lines_added=chance.randint(0, 300),
+            lines_deleted=chance.randint(0, 50),
+            models=chance.choice([[], ["m-1"], ["m-1", "m-2"]]),
         )
         for n in names
     ]
@@ -759,6 +780,7 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
             at=chance.uniform(40, 99),
             service=chance.choice(["", "cart", "gateway"]),
             category=chance.choice(["security", "unknown"]),
+            severity=chance.choice([None, "high", "low"]),
         )
         outcomes += [{**row, "repository": by_sha.get(row["sha"])} for row in rows]
     reworks = [
@@ -777,8 +799,29 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
         )
         for i in range(10)
     ]
+    reviewed = [
+        {
+            **review(
+                n,
+                chance.choice(["approved_at_once", "approved_after_changes", "not_approved", "unreviewed"]),
+                opened=chance.choice([None, chance.uniform(0, 20)]),
+                approved=chance.uniform(0, 40),
+                comment_count=chance.randint(0, 9),
+            ),
+            "repository": changes[n]["repository"],
+        }
+        for n in names
+        if chance.random() < 0.8
+    ]
+    answered = [
+        requests(d, chance.uniform(0, 1e6), service=s, is_known=s != "gateway" or d > 3)
+        for d in range(60)
+        for s in ("cart", "gateway")
+    ]
     return {
         "changes": changes,
+        "reviews": reviewed,
+        "request_days": answered,
         "outcomes": outcomes,
         "reworks": reworks,
         "deployments": deployments,
@@ -791,7 +834,9 @@ def every_question(end: float = 100.0) -> list[Any]:
     questions = []
     for metric in METRICS.values():
         questions.append(ask(metric.id, end=end, interval="month", min_n=0))
-        for group_by in dict.fromkeys([(), metric.group_bys[:2], metric.group_bys[-2:]]):
+        ends = (metric.group_bys[0], metric.group_bys[-1])
+        category = ("tool", "category") if metric.group_bys[-2:] == ("severity", "outcome") else ()
+        for group_by in dict.fromkeys([(), metric.group_bys[:2], ends, category]):
             questions.append(ask(metric.id, end=end, group_by=group_by, min_n=0))
     return questions
 
@@ -800,7 +845,7 @@ def every_question(end: float = 100.0) -> list[Any]:
 def test_the_order_of_rows_in_the_tables_does_not_matter_to_the_last_digit(seed):
     rows = random_company(seed)
     shuffled = {name: random.Random(seed + 1).sample(listed, len(listed)) for name, listed in rows.items()}
-    first, second = data(**rows), data(**shuffled)
+    first, second = data(**rows, teams=TEAMS), data(**shuffled, teams=TEAMS)
     assert first.digest == second.digest
     for query in every_question():
         assert answer(query, first).as_dict() == answer(query, second).as_dict()
@@ -809,7 +854,7 @@ def test_the_order_of_rows_in_the_tables_does_not_matter_to_the_last_digit(seed)
 @settings(max_examples=5, deadline=None)
 @given(st.integers(0, 10_000))
 def test_every_answer_keeps_the_laws(seed):
-    source = data(**random_company(seed))
+    source = data(**random_company(seed), teams=TEAMS)
     for query in every_question():
         found = answer(query, source)
         json.dumps(dict(found.meta))
