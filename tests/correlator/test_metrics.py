@@ -876,6 +876,31 @@ def test_every_answer_keeps_the_laws(seed):
                 assert row.high <= 1.0
 
 
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=8))
+def test_no_edit_of_an_incident_changes_a_count(seed, edits):
+    rows = random_company(seed)
+    edited = [dict(row) for row in rows["incidents"]]
+    for number, what in edits:
+        edited[number] |= (
+            {"title": "it fails again"},
+            {"resolved_at": day(77), "status": "resolved"},
+            {"severity": "low", "labels": '{"team": "other"}'},
+            {"url": "https://pager.example/7", "category_reason": "somebody said so"},
+        )[what]
+    before, after = data(**rows), data(**{**rows, "incidents": edited})
+    for metric in (
+        "change_failure_rate",
+        "incidents_per_100_changes",
+        "incidents_per_100_deployments",
+        "time_to_restore",
+    ):
+        query = ask(metric, end=100.0, min_n=0)
+        first, second = answer(query, before).rows, answer(query, after).rows
+        counts = [[(row.n, row.numerator, row.denominator) for row in listed] for listed in (first, second)]
+        assert counts[0] == counts[1]
+
+
 def test_equal_questions_get_equal_digits_and_new_data_new_draws():
     outcomes = [
         row for i in range(8) for row in outcome(f"g{i}", {f"a{i}": 0.6, f"h{i}": 0.3}, kind="revert")
