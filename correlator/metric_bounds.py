@@ -1,5 +1,5 @@
-"""What a ratio could become under what nobody knows: changes of unknown origin, outcomes that nobody caused for sure,
-marks that are missed more often on changes that did not fail. Bounds, not intervals: no probability stands behind them.
+"""How far the crude ratio could go under what nobody knows: who wrote the changes of unknown origin, and who caused the
+outcomes that could be given to nobody. Bounds, not intervals: no probability stands behind them.
 """
 
 from dataclasses import replace
@@ -10,30 +10,26 @@ import numpy as np
 from correlator import estimates
 from correlator.estimates import FloatArray
 from correlator.metric_cells import Buckets, Grid, arm_names, cohort_of
-from correlator.metric_decisions import ADJUSTED, COMPARISONS, CRUDE
+from correlator.metric_decisions import COMPARISONS, CRUDE
 from correlator.metric_failures import COUNTED_KINDS, failures_of, kinds_of
 from correlator.metric_figures import Asked, Found, number
-from correlator.metric_queries import MetricRow
 from schemas.vocabulary import Origin
 
 
 def bounded(asked: Asked, found: Found) -> Found:
-    """``found``, a ratio of failures, with ``bounds`` and ``tipping`` in its meta, over the whole window and all groups."""
-    sides = _sides(asked)
-    crude = next((r for r in found.rows if _is_main(r, CRUDE)), None)
-    main = next((r for r in found.rows if _is_main(r, ADJUSTED) and r.status == "ok"), crude)
+    """``found``, a ratio of failures, with ``bounds`` in its meta; None where the ratio is split or hidden."""
+    crude = next(
+        (
+            row
+            for row in found.rows
+            if row.groups["comparison"] == COMPARISONS[0] and row.groups["method"] == CRUDE
+        ),
+        None,
+    )
     is_told = (
         crude is not None and crude.status == "ok" and not asked.query.group_by and not asked.query.interval
     )
-    extra = {
-        "bounds": _bounds(asked, sides) if is_told else None,
-        "tipping": _tipping(sides, main) if is_told and main is not None else None,
-    }
-    return replace(found, meta={**found.meta, **extra})
-
-
-def _is_main(row: MetricRow, method: str) -> bool:
-    return row.groups["comparison"] == COMPARISONS[0] and row.groups["method"] == method
+    return replace(found, meta={**found.meta, "bounds": _bounds(_sides(asked)) if is_told else None})
 
 
 class _Sides:
@@ -67,9 +63,8 @@ def _sides(asked: Asked) -> _Sides:
     return _Sides(estimates.summed(np.ones(cell.size), cell, 3), failures.expected(once=True), nobody)
 
 
-def _bounds(asked: Asked, s: _Sides) -> dict[str, Any]:
+def _bounds(s: _Sides) -> dict[str, Any]:
     """Ratios by what unknown changes and unattributed outcomes might have been; None where the compared rate is 0."""
-    del asked
     healthy = s.n_unknown - s.unknown
     n0, x0 = s.n_known + s.n_unknown, s.known + s.unknown
     return {
@@ -86,37 +81,3 @@ def _bounds(asked: Asked, s: _Sides) -> dict[str, Any]:
 
 def _ratio(x1: float, n1: float, x0: float, n0: float) -> float | None:
     return number((x1 / n1) / (x0 / n0)) if n1 > 0 and n0 > 0 and x0 > 0 else None
-
-
-def _tipping(s: _Sides, row: MetricRow) -> dict[str, Any] | None:
-    """How unevenly marks would have to be missed (or given) for the ratio to be 1.
-
-    Errors of marking that do not depend on failing never turn a ratio over: they only pull it toward 1. What could
-    is that AI-written changes *without* a failure carry a mark more rarely than those with one, or, below 1, that
-    people's changes without a failure were marked. ``share`` is of those changes; ``at_nearest`` is the same for the
-    interval's end next to 1, None where the interval holds 1.
-    """
-    n1, n0 = s.n_marked, s.n_known + s.n_unknown
-    base = (s.known + s.unknown) / n0
-    if row.value is None or row.value <= 0 or base <= 0:
-        return None
-    nearest = row.low if row.value > 1 else row.high
-    crosses = nearest is None or (nearest - 1) * (row.value - 1) <= 0
-    return {
-        "direction": "marks_missed_without_failure" if row.value > 1 else "marks_given_without_failure",
-        "share": _moved(row.value, base, n1, n0),
-        "share_at_nearest": None if crosses or nearest is None else _moved(nearest, base, n1, n0),
-        "method": row.groups["method"],
-    }
-
-
-def _moved(ratio: float, base: float, n1: float, n0: float) -> float | None:
-    """Share of the healthy changes of the arm grown that must move there for both rates to be one.
-
-    Failures stay where they are, ``m`` healthy changes move: x1 / (n1 + m) = x0 / (n0 - m).
-    """
-    x1, x0 = ratio * base * n1, base * n0
-    m = (x1 * n0 - x0 * n1) / (x1 + x0)
-    if m >= 0:
-        return number(m / (n1 - x1 + m)) if n1 - x1 + m > 0 else None
-    return number(-m / (n1 - x1)) if n1 - x1 > 0 else None

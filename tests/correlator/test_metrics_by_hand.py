@@ -435,12 +435,6 @@ def test_a_ratio_of_failures_is_what_hands_count(metric: str, kind: str) -> None
     # One more failed change of the others: 0.08 over 7 / 150; or of the AI-marked: 13 / 150 over 0.04.
     assert bounds["unattributed_to_others"] == pytest.approx(0.08 / (7 / 150), abs=1e-5)
     assert bounds["unattributed_to_ai"] == pytest.approx((13 / 150) / 0.04, abs=1e-5)
-    # At 1.372093 x 4 % the AI-marked have 8.232558 failures to 6: 23.529 healthy changes would have to move to make both rates
-    # one (8.232558 / 173.529 = 6 / 126.471), which is 14.23 % of the 141.767 + 23.529 healthy ones then AI-written.
-    tipping = answered.meta["tipping"]
-    assert tipping["share"] == pytest.approx(23.5294 / (150 - 8.232558 + 23.5294), abs=1e-5)
-    assert tipping["direction"] == "marks_missed_without_failure"
-    assert tipping["share_at_nearest"] is None
 
 
 def test_a_ratio_of_line_rework_is_what_hands_count() -> None:
