@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
 
-.PHONY: help install demo test lint bench load peers fuzz hostile pictures rework lock clean
+.PHONY: help install demo test lint bench load worlds peers fuzz hostile pictures rework lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -47,6 +47,9 @@ load: $(BIN)/.installed ## the server under load, from outside (ARGS: server, la
 
 pictures: $(BIN)/.installed ## the pictures and figures of docs/numbers.md, from invented companies
 	@PYTHONPATH=tests:. $(BIN)/python -m pictures.numbers
+
+worlds: $(BIN)/.installed ## generated companies with known truth, and how well failures are attributed (ARGS: --seeds 10 --ladder --cases FILE)
+	@PYTHONPATH=tests:. $(BIN)/python -m worlds $(ARGS)
 
 rework: $(BIN)/.installed ## line rework, AI-marked beside unknown, as docs/rework.md has it (REPOS="OWNER/NAME=PATH ...")
 	@$(BIN)/aftermerge rework $(REPOS:%=--repo %) $(ARGS)

@@ -851,10 +851,71 @@ def test_the_order_of_rows_in_the_tables_does_not_matter_to_the_last_digit(seed)
         assert answer(query, first).as_dict() == answer(query, second).as_dict()
 
 
-@settings(max_examples=5, deadline=None)
+EDGES = {
+    "nothing": {},
+    "one change": {"changes": [change(0)]},
+    "all unknown": {"changes": [change(i, origin="unknown") for i in range(40)]},
+    "no failure": {
+        "changes": [change(i, origin="ai" if i % 2 else "human") for i in range(80)],
+        "reworks": [rework(i) for i in range(80)],
+        "deployments": [deployment(i) for i in range(40)],
+    },
+    "all immature": {
+        "changes": [change(i, landed=98, deployed=99) for i in range(40)],
+        "reworks": [rework(i, observed_days=2.0) for i in range(40)],
+        "outcomes": outcome("INC-1", {0: 1.0}, at=99.5),
+        "deployments": [deployment(99 + i / 100) for i in range(40)],
+    },
+    "everything failed": {
+        "changes": [change(i, origin="ai" if i % 2 else "human") for i in range(40)],
+        "outcomes": [
+            row
+            for i in range(40)
+            for kind in ("incident", "failure_group")
+            for row in outcome(f"{kind}-{i}", {i: 1.0}, kind=kind)
+        ],
+        "reworks": [rework(i, reworked=100, lines_alive_7d=0) for i in range(40)],
+        "deployments": [deployment(i, is_failed=True, is_unplanned=True) for i in range(40)],
+        "reviews": [review(i) for i in range(40)],
+    },
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_the_laws_hold_at_the_edges(edge):
+    assert_laws(data(**EDGES[edge], teams=TEAMS))
+
+
+def test_at_the_edges_the_figures_are_the_obvious_ones():
+    def value(metric: str, edge: str) -> Any:
+        row = answer(ask(metric, end=100.0), data(**EDGES[edge])).rows[0]
+        return row.value, row.status
+
+    for metric in ("failure_rate", "change_failure_rate", "line_rework_rate", "deployment_rework_rate"):
+        assert value(metric, "nothing") == (None, "undefined")
+        assert value(metric, "no failure") == (0.0, "ok")
+        assert value(metric, "everything failed") == (1.0, "ok")
+    for metric in (
+        "failure_rate",
+        "change_failure_rate",
+        "line_rework_rate",
+        "deployment_change_failure_rate",
+    ):
+        assert value(metric, "all immature") == (None, "undefined")
+    assert value("failure_rate", "one change") == (None, "insufficient")
+    assert value("unreviewed_share", "all unknown") == (None, "undefined")
+    assert value("line_survival", "everything failed") == (0.0, "ok")
+    assert value("review_escape_rate", "everything failed") == (1.0, "ok")
+
+
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 10_000))
 def test_every_answer_keeps_the_laws(seed):
-    source = data(**random_company(seed), teams=TEAMS)
+    assert_laws(data(**random_company(seed), teams=TEAMS))
+
+
+def assert_laws(source: MetricData) -> None:
+    """Every question to ``source`` is answered within the rules: hidden is hidden, intervals hold, shares stay in [0, 1]."""
     for query in every_question():
         found = answer(query, source)
         json.dumps(dict(found.meta))
