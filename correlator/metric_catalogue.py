@@ -68,7 +68,14 @@ _LINES = (
     Caveat.MULTIPLE_COMPARISONS,
     Caveat.ASSUMED_HUMAN,
 )
-_RATIO = (*_ATTRIBUTED, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP)
+_RATIO = (
+    *_ATTRIBUTED,
+    Caveat.OPEN_UPPER,
+    Caveat.LOW_OVERLAP,
+    Caveat.DIFFUSE_ATTRIBUTION,
+    Caveat.UNCERTAIN_TAGS,
+    Caveat.CONFOUNDED_CRUDE,
+)
 _DELIVERY = (Caveat.SMALL_N, Caveat.ZERO_CELL, Caveat.IMMATURE_EXCLUDED, Caveat.MULTIPLE_COMPARISONS)
 _TIMES = (Caveat.SMALL_N, Caveat.OPEN_UPPER, Caveat.MULTIPLE_COMPARISONS)
 _CHANGE_TIMES = (*_TIMES, Caveat.LOW_TAG_COVERAGE, Caveat.HIGH_UNKNOWN, Caveat.ASSUMED_HUMAN)
@@ -87,8 +94,9 @@ _DRAWS_GAMMA = (
 _WILSON = "Wilson score"
 _CLUSTERED = "logit +- t with the variance clustered by change; bootstrap-t over changes below 200 of them"
 _RATIO_INTERVAL = (
-    "armblind_crude: draws of both rates; armaware_mh: arm-aware draws in Mantel-Haenszel strata (repository x size "
-    "x 4 weeks), pooled by Rubin; armaware_mh_tagcorrected: the same with sensitivity and specificity drawn from "
+    "armblind_crude: draws of both rates; armaware_mh: draws of culprits by weight, arm and place, compared in "
+    "Mantel-Haenszel strata (repository x size x 4 weeks x how it is seen), quantiles over culprits and sampling; "
+    "armaware_mh_tagcorrected: the same, marks undone inside the strata with sensitivity and specificity drawn from "
     "their Beta posteriors; last_deployment: Koopman score; share_weighted: log with 1/2 added"
 )
 
@@ -368,7 +376,7 @@ METRICS: dict[str, Metric] = {
             "30 days from landing; 14 and 21 selectable",
             "log ratio +- t, clustered by change; armaware_mh within strata (repository x size x 4 weeks); a line has "
             "one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
-            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP),
+            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP, Caveat.UNCERTAIN_TAGS),
             ("service", "repository", "kind", "size_band"),
             30,
             (14, 21, 30),
