@@ -216,6 +216,10 @@ COVERAGE: dict[str, tuple[str, str]] = {
         "Changes on services that name their revision",
         "Without it the running code is inferred from deployments.",
     ),
+    "failures_visible": (
+        "Changes whose failures would be seen",
+        "Traces that name the revision, and a source of incidents.",
+    ),
     "deployed_share": ("Changes seen in production", "The others cannot fail there and are not counted."),
     "automation_share": ("Changes made by automation", "In neither arm: dependency and release bots."),
     "attributed_mass": (

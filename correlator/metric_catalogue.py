@@ -387,7 +387,7 @@ METRICS: dict[str, Metric] = {
             "What the figures can see",
             "share",
             "of them, those that the row's figure names: tagged, unknown, automation, on services with traces, with "
-            "a revision on spans, deployed; or the mass of outcomes attributed, to no change, unattributed",
+            "a revision on spans, whose failures would be seen, deployed; or the mass of outcomes attributed, to no change, unattributed",
             "code changes first deployed (deployed: landed) in the window; outcomes of the window for masses",
             "14 days for masses",
             "Wilson score for shares of changes; none for masses",

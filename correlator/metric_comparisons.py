@@ -25,14 +25,15 @@ from correlator.metric_decisions import (
     NAIVE_METHODS,
     WEIGHTED,
 )
-from correlator.metric_failures import DENSE, INCIDENT, Masses, failures_of, kinds_of
+from correlator.metric_failures import DENSE, INCIDENT, Failures, Masses, failures_of, kinds_of
 from correlator.metric_figures import Asked, Found
 from correlator.metric_lines import landed_of
 from correlator.metric_naive import blamed_of, last_deployment, share_weighted
-from correlator.metric_queries import MetricRow
+from correlator.metric_queries import MetricQuery, MetricRow
 from correlator.metric_ratio_rows import Estimated, caveats_of, row_of
 from correlator.metric_sides import Sides, cells_of, sides_of
 from correlator.ratios import Ratio
+from schemas.vocabulary import Origin
 
 
 def failure_ratio(asked: Asked) -> Found:
@@ -72,24 +73,18 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
         never_deployed_count=cohort.never_deployed_count,
         masses=masses,
         caveats=caveats_of(rows),
-        meta=metric_decisions.meta_of(rows, asked.data.tag_errors),
+        meta={
+            **metric_decisions.meta_of(rows, asked.data.tag_errors),
+            "unknown_bounds": _unknown_bounds(asked, cohort, rows, kinds),
+        },
     )
 
 
 def _failure_methods(
     asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...], has_all: bool
 ) -> tuple[dict[str, Estimated | None], Masses]:
-    query, level = asked.query, asked.query.level
-    pair = Grid(
-        ({}, {}),
-        Buckets(np.zeros(2, np.int64), (query.from_,)),
-        sides.who,
-        sides.arm,
-        np.full(sides.who.size, -1, np.int64),
-    )
-    within = replace(cohort, mature=sides.who)
-    plain = replace(query, group_by=(), interval=None)
-    failures = failures_of(plain, asked.data, within, pair, kinds)
+    level = asked.query.level
+    failures = _failures(asked, cohort, sides, kinds)
     n = np.array([sides.n0, sides.n1])
     methods: dict[str, Estimated | None] = dict.fromkeys(
         (CRUDE, ADJUSTED, *((CORRECTED,) if has_all else ()))
@@ -106,21 +101,83 @@ def _failure_methods(
     drawn = failures.to_cells(failures.draw(asked.rng), once=True)
     crude = ratios.blind(expected, drawn, n, asked.rng, level)
     methods[CRUDE] = Estimated(crude, *events, detectable, needed)
-    marked = np.zeros(asked.data.change_columns.count + 1, np.int64)
-    marked[:-1] = arm_names(asked.data.change_columns, query.ai_share_min).codes == 0
-    strata = sides.strata(failures.unit_change)
-    fit = adjusted_ratios.aware(failures.shares, marked[failures.row_change], strata, asked.rng)
+    fit = _fit(asked, sides, failures)
     if fit is not None:
         methods[ADJUSTED] = adjusted = _adjusted(fit, events, sides, needed, asked)
         if has_all:
             corrected = fit.corrected(asked.data.tag_errors, asked.rng, level)
             methods[CORRECTED] = _corrected(corrected, adjusted, asked)
     if has_all:
-        blamed = blamed_of(plain, asked.data, kinds, cohort.as_of_us)
+        blamed = blamed_of(_plain(asked), asked.data, kinds, cohort.as_of_us)
         for name, rule in ((LAST, last_deployment), (WEIGHTED, share_weighted)):
             x1, x0, ratio = rule(blamed, sides.who, sides.arm, level)
             methods[name] = Estimated(ratio, x1, x0, detectable, needed)
     return methods, failures.masses
+
+
+def _plain(asked: Asked) -> MetricQuery:
+    return replace(asked.query, group_by=(), interval=None)
+
+
+def _failures(asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...]) -> Failures:
+    pair = Grid(
+        ({}, {}),
+        Buckets(np.zeros(2, np.int64), (asked.query.from_,)),
+        sides.who,
+        sides.arm,
+        np.full(sides.who.size, -1, np.int64),
+    )
+    return failures_of(_plain(asked), asked.data, replace(cohort, mature=sides.who), pair, kinds)
+
+
+def _fit(asked: Asked, sides: Sides, failures: Failures) -> Adjusted | None:
+    changes = asked.data.change_columns
+    # Candidates outside of the exposure are AI-marked or not as well; the last place is for no change.
+    marked = np.zeros(changes.count + 1, np.int64)
+    marked[:-1] = arm_names(changes, asked.query.ai_share_min).codes == 0
+    marked[sides.who] = sides.arm
+    strata = sides.strata(failures.unit_change)
+    return adjusted_ratios.aware(failures.shares, marked[failures.row_change], strata, asked.rng)
+
+
+def _unknown_bounds(
+    asked: Asked, cohort: Cohort, rows: list[MetricRow], kinds: tuple[str, ...]
+) -> dict[str, dict[str, float | str | None] | None]:
+    """The adjusted ratio with changes of unknown origin on the one side and on the other; None where it is not known.
+
+    With people they stand in the default comparison already; with AI they are compared with changes that are human
+    for a reason. Equal where there are none.
+    """
+    changes = asked.data.change_columns
+    bounds: dict[str, dict[str, float | str | None] | None] = {"as_human": None, "as_ai": None}
+    if asked.query.group_by or asked.query.interval:
+        return bounds
+    unknown = changes.origin.codes[cohort.mature] == changes.origin.code(Origin.UNKNOWN)
+    with_people = next((r for r in rows if r.groups["method"] == ADJUSTED), None)
+    with_ai = with_people
+    if unknown.any():
+        sides = sides_of(
+            asked, cohort.mature, changes.deployed_at, COMPARISONS[1], is_seen=True, unknown_is_ai=True
+        )
+        with_ai = None
+        if sides.n1 and sides.n0:
+            failures = _failures(asked, cohort, sides, kinds)
+            expected = failures.expected(once=True)
+            fit = _fit(asked, sides, failures)
+            found = None
+            if fit is not None:
+                found = _adjusted(fit, (float(expected[1]), float(expected[0])), sides, None, asked)
+            groups = {"comparison": "ai_marked_or_unknown:human", "method": ADJUSTED}
+            with_ai = row_of(asked, asked.query.from_, groups, sides, sides.strata(sides.who), found)
+    for name, row in (("as_human", with_people), ("as_ai", with_ai)):
+        if row is not None:
+            bounds[name] = {
+                "value": row.value,
+                "low": row.low,
+                "high": row.high,
+                "suppressed": row.suppressed,
+            }
+    return bounds
 
 
 def _adjusted(

@@ -58,7 +58,7 @@ class Tally:
         self.open_.append(high is None)
         if value is not None:
             self.values.append(value)
-        if oracle is not None and math.isfinite(oracle):
+        if oracle and math.isfinite(oracle):
             wide = math.log(top / bottom) if is_ratio and bottom > 0 else top - bottom
             self.widths.append(math.inf if is_ratio and bottom <= 0 else wide / oracle)
 
