@@ -15,6 +15,7 @@ import metric_builders as build
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from simulations import promises
 from simulations.worlds import CATEGORIES, CATEGORY_SHARES, SCENARIOS, Scenario, World, world
 
 from correlator import metrics
@@ -213,7 +214,7 @@ def cell(tally: Tally) -> str:
 def main() -> None:
     """Run the scenarios that were asked for, all by default."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", help=f"scenarios: {', '.join(SCENARIOS)}")
+    parser.add_argument("what", nargs="*", help=f"scenarios ({', '.join(SCENARIOS)}), or: promises")
     parser.add_argument(
         "--runs",
         type=int,
@@ -225,6 +226,13 @@ def main() -> None:
     parser.add_argument("--only", help="show figures whose name holds this")
     parser.add_argument("--ratios", action="store_true", help="the ratios of failures alone")
     given = parser.parse_args()
+    if given.what == ["promises"]:
+        for name in ("A", "B59", "B44"):
+            for n in (300, 600):
+                print(
+                    f"{name}, {n} changes per arm and window: {promises.kept(name, n, given.runs, given.seed)}"
+                )
+        return
     board: Board = {}
     runs = {n: given.runs if n >= 1000 else 3 * given.runs for n in given.sizes}
     started = time.perf_counter()
