@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
 
-.PHONY: help install demo test lint bench load worlds peers fuzz hostile pictures rework lock clean
+.PHONY: help install demo test lint bench coverage load worlds peers fuzz hostile pictures rework lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -35,6 +35,9 @@ lint: $(BIN)/.installed ## style, types, and the rooms' contracts
 
 bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
+
+coverage: $(BIN)/.installed ## how often intervals hold the truth of simulated companies (ARGS="BCD59 --runs 300"; figures: tests/benchmarks/RESULTS.md)
+	@PYTHONPATH=.:tests $(BIN)/python -m simulations.coverage $(ARGS)
 
 fuzz: $(BIN)/.installed ## random and damaged requests through both decoders (ARGS="--minutes 10")
 	@PYTHONPATH=.:tests $(BIN)/python tests/soak/fuzz.py $(ARGS)

@@ -74,7 +74,14 @@ _LINES = (
     Caveat.ASSUMED_HUMAN,
 )
 _LANDED_NOW = tuple(code for code in _LINES if code is not Caveat.IMMATURE_EXCLUDED)
-_RATIO = (*_ATTRIBUTED, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP)
+_RATIO = (
+    *_ATTRIBUTED,
+    Caveat.OPEN_UPPER,
+    Caveat.LOW_OVERLAP,
+    Caveat.DIFFUSE_ATTRIBUTION,
+    Caveat.UNCERTAIN_TAGS,
+    Caveat.CONFOUNDED_CRUDE,
+)
 _DELIVERY = (Caveat.SMALL_N, Caveat.ZERO_CELL, Caveat.IMMATURE_EXCLUDED, Caveat.MULTIPLE_COMPARISONS)
 _DELIVERY_NOW = tuple(code for code in _DELIVERY if code is not Caveat.IMMATURE_EXCLUDED)
 _TIMES = (Caveat.SMALL_N, Caveat.OPEN_UPPER, Caveat.MULTIPLE_COMPARISONS)
@@ -96,8 +103,9 @@ _WILSON = "Wilson score"
 _GAMMA_PHI = "phi x Gamma(k / phi + 1/2) over the changes, phi = max(1, sum y^2 / sum y) over changes"
 _CLUSTERED = "logit +- t with the variance clustered by change; bootstrap-t over changes below 200 of them"
 _RATIO_INTERVAL = (
-    "armblind_crude: draws of both rates; armaware_mh: arm-aware draws in Mantel-Haenszel strata (repository x size "
-    "x 4 weeks), pooled by Rubin; armaware_mh_tagcorrected: the same with sensitivity and specificity drawn from "
+    "armblind_crude: draws of both rates; armaware_mh: draws of culprits by weight, arm and place, compared in "
+    "Mantel-Haenszel strata (repository x size x 4 weeks x how it is seen), quantiles over culprits and sampling; "
+    "armaware_mh_tagcorrected: the same, marks undone inside the strata with sensitivity and specificity drawn from "
     "their Beta posteriors; last_deployment: Koopman score; share_weighted: log with 1/2 added"
 )
 
@@ -534,7 +542,7 @@ METRICS: dict[str, Metric] = {
             "30 days from landing; 14 and 21 selectable",
             "log ratio +- t, clustered by change; armaware_mh within strata (repository x size x 4 weeks); a line has "
             "one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
-            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP),
+            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP, Caveat.UNCERTAIN_TAGS),
             RATIO_GROUPS,
             30,
             (14, 21, 30),
@@ -545,7 +553,7 @@ METRICS: dict[str, Metric] = {
             "What the figures can see",
             "share",
             "of them, those that the row's figure names: tagged, unknown, automation, on services with traces, with "
-            "a revision on spans, deployed; or the mass of outcomes attributed, to no change, unattributed",
+            "a revision on spans, whose failures would be seen, deployed; or the mass of outcomes attributed, to no change, unattributed",
             "code changes first deployed (deployed: landed) in the window; outcomes of the window for masses",
             "14 days for masses",
             "Wilson score for shares of changes; none for masses",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from correlator import estimates, ratios
+from correlator import adjusted_ratios, estimates, ratios
 from correlator.estimates import FloatArray, IntArray
-from correlator.metric_cells import CATEGORIES, Cohort, Grid, cohort_of, grid_of
+from correlator.metric_cells import CATEGORIES, OUTCOME_FILTERS, Cohort, Grid, cohort_of, grid_of
 from correlator.metric_contrasts import contrasts_of, has_contrasts
 from correlator.metric_data import DAY_US
 from correlator.metric_failures import (
@@ -21,9 +21,12 @@ from correlator.metric_failures import (
 )
 from correlator.metric_figures import Asked, Found, cell_rows, number
 from correlator.metric_queries import MetricRow
+from correlator.metric_sides import prior_of
 from schemas.vocabulary import Caveat
 
 OVERDISPERSED_FROM = 1.2
+OVERLAPPING = {"service", "team", "tool", "model"}
+"""A change may stand in several of these groups."""
 
 
 def changes_that_failed(asked: Asked) -> Found:
@@ -31,7 +34,7 @@ def changes_that_failed(asked: Asked) -> Found:
     cohort, grid, failures = exposed(asked)
     n = np.repeat(grid.n, _depth(asked))
     expected = failures.expected(once=True)
-    drawn = failures.to_cells(failures.draw(asked.rng), once=True)
+    drawn = failures.to_cells(_draw(asked, grid, failures), once=True)
     low, high = estimates.cfr(expected, drawn, n, asked.rng, asked.query.level)
     rows = cell_rows(
         asked,
@@ -81,6 +84,25 @@ def exposed(asked: Asked, cohort: Cohort | None = None) -> tuple[Cohort, Grid, F
     return found, grid, failures_of(asked.query, asked.data, found, grid, kinds)
 
 
+def _draw(asked: Asked, grid: Grid, failures: Failures) -> IntArray:
+    """Units x draws of outcomes caused. Groups that do not overlap draw with their own rates.
+
+    Draws by weight alone pull groups together: the doubtful part of each weight falls on whoever else was deployed.
+    Of two groups that fail at 4 and 6.8 in 100, 1,000 changes each, intervals around such draws held the rate 82 to 85
+    times in 100 where the culprit had half of the weight.
+    """
+    named = set(asked.query.group_by) - set(OUTCOME_FILTERS)
+    if not named or named & OVERLAPPING or len(grid.groups) < 2:
+        return failures.draw(asked.rng)
+    changes = asked.data.change_columns
+    group = np.full(changes.count, -1, np.int64)
+    group[grid.who] = grid.cell // grid.buckets.count
+    who = np.flatnonzero(group >= 0)
+    n = np.bincount(group[who], minlength=len(grid.groups)).astype(np.float64)
+    prior = estimates.summed(prior_of(changes.lines_added[who]), group[who], n.size) / np.maximum(n, 1)
+    return adjusted_ratios.aware_counts(failures.shares, group[failures.unit_change], n, prior, asked.rng)
+
+
 def _depth(asked: Asked) -> int:
     facet = facet_of(asked.query, asked.data)
     return len(facet.names) if facet else 1
@@ -93,7 +115,7 @@ def _per_exposure(
     depth = _depth(asked)
     n = np.repeat(grid.n, depth)
     exposure = np.repeat(exposure_of(asked, grid), depth)
-    units = failures.draw(asked.rng)
+    units = _draw(asked, grid, failures)
     expected = failures.expected(once=False)
     drawn = failures.to_cells(units, once=False)
     # phi from the expected sums over draws: a cell of few events has no steady phi of its own in every draw.

@@ -236,6 +236,9 @@ class Caveat(StrEnum):
     SAMPLED_TRACES = "sampled_traces"
     ASSUMED_HUMAN = "assumed_human"
     UNEQUAL_DETECTION = "unequal_detection"
+    DIFFUSE_ATTRIBUTION = "diffuse_attribution"
+    UNCERTAIN_TAGS = "uncertain_tags"
+    CONFOUNDED_CRUDE = "confounded_crude"
 
 
 class TrafficCaveat(StrEnum):

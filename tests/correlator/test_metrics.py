@@ -1,6 +1,7 @@
 """The metrics against companies small enough to count by hand, and the laws that every answer keeps."""
 
 import json
+import math
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from metric_builders import (
     rework,
 )
 
+from correlator import power
 from correlator.metric_catalogue import METRICS, SUPPRESSIONS
 from correlator.metrics import MetricAnswer, MetricData, MetricRow, answer
 from schemas.errors import MalformedInput
@@ -595,6 +597,106 @@ def test_change_failure_ratio_is_about_incidents():
     assert rows["ai_marked:not_ai_marked", "armblind_crude"].value == 2.0
 
 
+def test_a_told_ratio_says_how_unequal_marks_would_have_to_be():
+    rows = by(answer(ask("failure_ratio"), two_arms(200, 30, 15)), "comparison", "method")
+    row = rows["ai_marked:not_ai_marked", "armaware_mh"]
+    assert row.low > 1
+    # As many changes marked as not: u = low / (0.5 + 0.5 low), sensitivity 0.8 / u.
+    assert row.extra["tipping_sensitivity"] == pytest.approx(0.8 * (0.5 + 0.5 * row.low) / row.low)
+    assert row.extra["e_value_nearest"] == pytest.approx(row.low + (row.low * (row.low - 1)) ** 0.5)
+    assert row.extra["decidable_by"] is None
+    assert row.extra["width_over_known"] == pytest.approx(1.0, abs=0.08)
+    undecided = by(answer(ask("failure_ratio"), two_arms(200, 18, 15)), "comparison", "method")
+    assert undecided["ai_marked:not_ai_marked", "armaware_mh"].extra["tipping_sensitivity"] is None
+
+
+def test_unknown_changes_are_counted_on_either_side_in_turn():
+    """Ten in a hundred of the AI-marked fail, five of the others, eight of the unknown."""
+    changes, outcomes = [], []
+    for origin, failed in (("ai", 20), ("human", 10), ("unknown", 16)):
+        changes += [change(f"{origin}{i}", origin=origin) for i in range(200)]
+        for i in range(failed):
+            outcomes += outcome(f"{origin}{i}", {f"{origin}{i}": 1.0}, kind="failure_group")
+    found = answer(ask("failure_ratio"), data(changes, outcomes)).meta["unknown_bounds"]
+    assert found["as_human"]["value"] == pytest.approx((20 / 200) / (26 / 400), rel=0.03)
+    assert found["as_ai"]["value"] == pytest.approx((36 / 400) / (10 / 200), rel=0.03)
+    assert found["as_ai"]["low"] < found["as_ai"]["value"] < found["as_ai"]["high"]
+    none = answer(ask("failure_ratio"), two_arms(200, 30, 15)).meta["unknown_bounds"]
+    assert none["as_human"] == none["as_ai"]
+
+
+def test_where_one_arm_is_watched_better_the_adjusted_ratio_compares_changes_seen_alike():
+    """Both arms fail at 1 in 5. Of AI-marked changes 180 of 200 run where all failures are seen, of others 60."""
+    changes, outcomes = [], []
+    for arm, origin, watched in (("a", "ai", 180), ("h", "human", 60)):
+        for i in range(200):
+            is_seen = i < watched
+            changes.append(change(f"{arm}{i}", origin=origin, has_traces=is_seen, has_revision=is_seen))
+            if i % 5 == 0 and (is_seen or i % 15 == 0):
+                outcomes += outcome(f"{arm}{i}", {f"{arm}{i}": 1.0}, kind="failure_group")
+    found = answer(ask("failure_ratio"), data(changes, outcomes))
+    rows = by(found, "comparison", "method")
+    assert rows["ai_marked:not_ai_marked", "armblind_crude"].value > 1.5
+    adjusted = rows["ai_marked:not_ai_marked", "armaware_mh"]
+    assert adjusted.value == pytest.approx(1.0, abs=0.1)
+    assert found.meta["verdict"] == "no_difference_shown"
+    assert {Caveat.UNEQUAL_DETECTION, Caveat.CONFOUNDED_CRUDE} <= set(found.meta["caveats"])
+
+
+def test_no_verdict_rests_on_the_crude_ratio():
+    changes = [change(f"a{i}", origin="ai", size_band="large") for i in range(200)]
+    changes += [change(f"h{i}", size_band="small") for i in range(200)]
+    outcomes = [
+        row
+        for arm, count in (("a", 60), ("h", 10))
+        for i in range(count)
+        for row in outcome(f"{arm}{i}", {f"{arm}{i}": 1.0}, kind="failure_group")
+    ]
+    meta = answer(ask("failure_ratio"), data(changes, outcomes)).meta
+    assert (meta["decidable"], meta["verdict"]) == (False, "not_enough_data")
+    assert "different places" in meta["statement"]
+
+
+def test_an_undecided_ratio_says_by_when_it_could_be_decided_at_the_present_pace():
+    """400 changes on one day of 60, half of them marked; with the same again and again the day of promise moves as the error."""
+    found = answer(ask("failure_ratio"), two_arms(200, 14, 12))
+    row = by(found, "comparison", "method")["ai_marked:not_ai_marked", "armaware_mh"]
+    error = math.log(row.high / row.low) / (2 * 1.959964)
+    factor = power.decided_at(math.log(row.value), error)
+    assert row.extra["decidable_by"] == day(60 * factor + 14).date().isoformat()
+    assert found.meta["decidable_by"] == row.extra["decidable_by"]
+    assert f"by {row.extra['decidable_by']}" in found.meta["statement"]
+    assert answer(ask("failure_ratio"), two_arms(400, 80, 20)).meta["decidable_by"] is None
+
+
+def test_doubtful_weights_qualify_a_ratio_that_they_widen():
+    changes = [change(f"a{i}", origin="ai") for i in range(300)] + [change(f"h{i}") for i in range(300)]
+    outcomes = [
+        row
+        for i in range(80)
+        for row in outcome(f"g{i}", {f"a{i}": 0.4, f"h{i}": 0.4, "no_change": 0.2}, kind="failure_group")
+    ]
+    found = answer(ask("failure_ratio"), data(changes, outcomes))
+    row = by(found, "comparison", "method")["ai_marked:not_ai_marked", "armaware_mh"]
+    assert row.extra["width_over_known"] > 1.3
+    assert Caveat.DIFFUSE_ATTRIBUTION in found.meta["caveats"]
+    assert Caveat.UNCERTAIN_TAGS in found.meta["caveats"]
+
+
+def test_a_change_is_visible_where_traces_name_the_revision_and_incidents_are_reported():
+    changes = [change(f"a{i}", origin="ai") for i in range(10)]
+    changes += [change(f"h{i}", services=["cart"]) for i in range(8)]
+    changes += [change(f"n{i}", has_revision=False) for i in range(2)]
+    source = data(changes, incidents=[incident("INC-1", service="checkout")])
+    rows = by(answer(ask("coverage", group_by=("arm",)), source), "figure", "arm")
+    assert rows["failures_visible", "ai_marked"].value == 1.0
+    assert rows["failures_visible", "not_ai_marked"].numerator == 0.0
+    assert Caveat.UNEQUAL_DETECTION in answer(ask("failure_rate"), source).meta["caveats"]
+    everywhere = data(changes, incidents=[incident("INC-1", service=None)])
+    rows = by(answer(ask("coverage", group_by=("arm",)), everywhere), "figure", "arm")
+    assert rows["failures_visible", "not_ai_marked"].numerator == 8.0
+
+
 def test_line_rework_ratio_is_the_ratio_of_the_line_rates():
     changes = [change(f"a{i}", origin="ai") for i in range(120)] + [change(f"h{i}") for i in range(120)]
     reworks = [rework(f"a{i}", reworked=20 + i % 21) for i in range(120)]
@@ -655,6 +757,7 @@ def test_coverage_says_what_the_figures_can_see():
         "automation_share": 0.0,
         "services_with_traces": 0.5,
         "services_with_revision": 0.5,
+        "failures_visible": 0.0,
         "deployed_share": 0.5,
         "attributed_mass": None,
         "no_change_mass": None,
