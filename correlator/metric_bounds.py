@@ -68,8 +68,6 @@ def _bounds(s: _Sides) -> dict[str, Any]:
     healthy = s.n_unknown - s.unknown
     n0, x0 = s.n_known + s.n_unknown, s.known + s.unknown
     return {
-        "unknown_not_ai": _ratio(s.marked, s.n_marked, x0, n0),
-        "unknown_all_ai": _ratio(s.marked + s.unknown, s.n_marked + s.n_unknown, s.known, s.n_known),
         "unknown_lowest": _ratio(s.marked, s.n_marked + healthy, x0, s.n_known + s.unknown),
         "unknown_highest": _ratio(s.marked + s.unknown, s.n_marked + s.unknown, s.known, s.n_known + healthy),
         "unattributed_to_others": _ratio(s.marked, s.n_marked, min(x0 + s.unattributed, n0), n0),

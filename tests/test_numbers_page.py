@@ -25,11 +25,12 @@ def test_every_picture_is_shown_and_is_an_image() -> None:
 
 @pytest.mark.parametrize("name", ["immature", "confounding"])
 def test_a_picture_is_what_the_script_draws(name: str) -> None:
+    """Near: a new order of draws moves the third digit, a new estimator or a new company more."""
     picture, figures = numbers.PICTURES[name]()
     assert re.sub(r"\d", "", picture.svg()) == re.sub(
         r"\d", "", (DOCS / "images" / f"numbers-{name}.svg").read_text(encoding="utf-8")
     )
-    assert _flat(figures) == pytest.approx(_flat(FIGURES[name]), rel=1e-6)
+    assert _flat(figures) == pytest.approx(_flat(FIGURES[name]), rel=0.02)
 
 
 def test_the_page_quotes_the_figures_of_the_pictures() -> None:
