@@ -742,6 +742,38 @@ def test_one_change_gives_nothing_away():
     assert only(answer(ask("failure_rate", min_n=0), data([change(0)]))).suppressed == "cohort_below_5"
 
 
+def test_groups_within_an_arm_are_held_against_all_the_others():
+    """Of 100 changes by each tool 30 and 10 failed: three times as often, and both say so with the same q-value."""
+    tools = ("codex", "cursor")
+    changes = [change(f"{t}{i}", origin="ai", tools=[t]) for t in tools for i in range(100)]
+    outcomes = [
+        row
+        for t, failed in zip(tools, (30, 10), strict=True)
+        for i in range(failed)
+        for row in outcome(f"{t}{i}", {f"{t}{i}": 1.0}, kind="revert")
+    ]
+    query = ask("failure_rate", group_by=("tool",), filters={"arm": ("ai_marked",)})
+    found = answer(query, data(changes, outcomes)).meta["contrasts"]
+    assert [(row["group"], row["n"], row["n_others"]) for row in found] == [
+        ("codex", 100, 100),
+        ("cursor", 100, 100),
+    ]
+    assert found[0]["ratio"] == pytest.approx(3.0, rel=0.1)
+    assert found[0]["low"] > 1 > found[1]["high"]
+    assert found[0]["q_value"] < 0.01
+    assert "contrasts" not in answer(replace(query, interval="week"), data(changes, outcomes)).meta
+
+
+def test_a_change_of_two_teams_stands_in_both_and_a_deployment_with_the_first():
+    changes = [change(i, services=["cart"]) for i in range(6)]
+    teams = {"web": ("cart",), "shop": ("acme/*",)}
+    source = data(changes, deployments=[deployment(d, service="cart") for d in range(6)], teams=teams)
+    rows = by(answer(ask("failure_rate", group_by=("team",), min_n=1), source), "team")
+    assert {name: row.n for name, row in rows.items()} == {"shop": 6, "web": 6}
+    rows = by(answer(ask("deployment_rework_rate", group_by=("team",), min_n=1), source), "team")
+    assert {name: row.n for name, row in rows.items()} == {"web": 6}
+
+
 def test_coverage_says_what_the_figures_can_see():
     changes = [change(i, origin="ai") for i in range(5)]
     changes += [change(f"u{i}", origin="unknown", has_traces=False, has_revision=False) for i in range(5)]
@@ -827,6 +859,8 @@ def test_as_of_leaves_out_what_came_later():
         {"metric": "happiness"},
         {"group_by": ("author",)},
         {"group_by": ("arm", "arm")},
+        {"group_by": ("category", "severity")},
+        {"metric": "unreviewed_share", "filters": {"outcome": ("revert",)}},
         {"filters": {"author": ("x",)}},
         {"filters": {"outcome": ("typo",)}},
         {"metric": "line_rework_rate", "filters": {"category": ("security",)}},
