@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from correlator.estimates import CELLS_MAX, CERTAIN, FloatArray, IntArray, Padded, Shares, pad, summed
 from correlator.ratios import LineSums, Ratio, TagErrors
@@ -212,9 +213,10 @@ def corrected_lines(
     """The ratio of line rework with true labels in place of marks: median, low, high; None at the top: unbounded."""
     share, at = binned_shares(found.n1, found.n0)
     a, c = (np.bincount(at, weights=v, minlength=share.size)[:, None] for v in (found.a, found.c))
+    wider = (special.stdtrit(found.freedom, 0.5 + level / 2) / special.ndtri(0.5 + level / 2)) ** 2
     noise = []
     for total, variance in ((found.a.sum(), found.a_variance), (found.c.sum(), found.c_variance)):
-        relative = max(variance / float(total) ** 2, 1e-12)
+        relative = max(float(wider) * variance / float(total) ** 2, 1e-12)
         noise.append(rng.gamma(1 / relative, relative, SAMPLES))
     return _quantiles(
         true_ratio(a * noise[0], c * noise[1], share[:, None], *_drawn(errors, SAMPLES, rng)), level
