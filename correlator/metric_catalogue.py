@@ -540,8 +540,8 @@ METRICS: dict[str, Metric] = {
             "line_rework_rate of AI-marked changes, per 100 lines",
             "line_rework_rate of the changes compared with, per 100 lines",
             "30 days from landing; 14 and 21 selectable",
-            "log ratio +- t, clustered by change; armaware_mh within strata (repository x size x 4 weeks); a line has "
-            "one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
+            "log ratio +- t, clustered by change, with the degrees of freedom that its largest changes leave; armaware_mh "
+            "within strata (repository x size x 4 weeks); a line has one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
             (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP, Caveat.UNCERTAIN_TAGS),
             RATIO_GROUPS,
             30,

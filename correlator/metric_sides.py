@@ -74,7 +74,9 @@ def cells_of(query: MetricQuery, grid: Grid) -> list[tuple[MetricQuery, dict[str
     found = []
     for b, time in enumerate(grid.buckets.names):
         for g, labels in enumerate(grid.groups):
-            members = np.unique(grid.who[grid.cell == g * grid.buckets.count + b])
+            is_member = np.zeros(int(grid.who.max(initial=-1)) + 1, dtype=bool)
+            is_member[grid.who[grid.cell == g * grid.buckets.count + b]] = True
+            members = np.flatnonzero(is_member)
             filters: Mapping[str, tuple[str, ...]] = {
                 **query.filters,
                 **({"service": (labels["service"],)} if labels.get("service") else {}),

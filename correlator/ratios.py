@@ -162,7 +162,10 @@ def of_sums(
 
 @dataclass(frozen=True, slots=True)
 class LineSums:
-    """Mantel-Haenszel over lines. Per stratum: what arm 1 and arm 0 give to the two sums, and changes of either arm."""
+    """Mantel-Haenszel over lines. Per stratum: what arm 1 and arm 0 give to the two sums, and changes of either arm.
+
+    ``freedom``: degrees of freedom of the variance: as few as a handful where a few huge changes make most of it.
+    """
 
     a: FloatArray
     c: FloatArray
@@ -171,6 +174,7 @@ class LineSums:
     weight: float
     n1: FloatArray
     n0: FloatArray
+    freedom: float
 
     @property
     def log_ratio(self) -> float:
@@ -184,7 +188,7 @@ class LineSums:
 
     def interval(self, level: float = 0.95) -> tuple[float, float, float]:
         """(ratio, low, high), by the delta method on the log scale."""
-        half = float(special.ndtri(0.5 + level / 2)) * self.log_error
+        half = float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.log_error
         return math.exp(self.log_ratio), math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
 
     @property
@@ -198,8 +202,8 @@ def stratified_of_sums(
 ) -> LineSums | None:
     """Reworked lines (``part``) of added ones (``whole``) per change, compared within strata.
 
-    The variance is linearised per change around its own arm's rate in the stratum (the common one where the arm has a
-    single change there), so lines of one change fall together. None where no stratum holds both arms or an arm has no
+    The variance is linearised per change around the stratum's rate under the common ratio, so lines of one change fall
+    together. None where no stratum holds both arms or an arm has no
     reworked line.
     """
     count = int(stratum.max()) + 1 if stratum.size else 0
@@ -215,16 +219,24 @@ def stratified_of_sums(
     given = {a: sums[a, "part"] * to[a] for a in (0, 1)}
     if given[1].sum() <= 0 or given[0].sum() <= 0:
         return None
-    common = (sums[1, "part"] + sums[0, "part"]) / safe
-    variance = {}
-    for a in (0, 1):
-        n, chosen = sums[a, "n"], arm == a
-        own = sums[a, "part"] / np.where(sums[a, "whole"] > 0, sums[a, "whole"], 1.0)
-        rate = np.where(n > 1, own, common)
-        inflation = np.where(n > 1, n / np.maximum(n - 1, 1), 1.0)
-        at = stratum[chosen]
-        residual = (part[chosen] - rate[at] * whole[chosen]) ** 2 * inflation[at]
-        variance[a] = float((residual * to[a][at] ** 2).sum())
+    ratio = float(given[1].sum() / given[0].sum())
+    common = (sums[1, "part"] + sums[0, "part"]) / np.maximum(
+        ratio * sums[1, "whole"] + sums[0, "whole"], 1e-9
+    )
+    # One rate is fitted per stratum, so n - 1 of its n residuals are free; rates of each arm would use up two.
+    n = sums[1, "n"] + sums[0, "n"]
+    inflation = np.where(n > 1, n / np.maximum(n - 1, 1), 1.0)
+    variance, each = {}, []
+    for a, factor in ((0, 1.0), (1, ratio)):
+        at = stratum[arm == a]
+        residual = (part[arm == a] - factor * common[at] * whole[arm == a]) ** 2 * inflation[at]
+        squares = residual * to[a][at] ** 2
+        variance[a] = float(squares.sum())
+        each.append(squares / given[a].sum() ** 2)
+    squares = np.concatenate(each)
+    # Satterthwaite 1946: 2 V^2 over the variance of V, here of a sum of unlike squares.
+    spread = float((squares**2).sum() - squares.sum() ** 2 / squares.size)
+    freedom = 2 * float(squares.sum()) ** 2 / spread if spread > 0 else float(squares.size)
     return LineSums(
         given[1][both],
         given[0][both],
@@ -233,6 +245,7 @@ def stratified_of_sums(
         float(np.where(both, sums[1, "whole"] * to[1], 0.0).sum()),
         sums[1, "n"][both],
         sums[0, "n"][both],
+        float(np.clip(freedom, 1.0, squares.size)),
     )
 
 
