@@ -6,18 +6,20 @@ stored: a later sync may bring it.
 """
 
 import json
+import re
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import IO, Any, TypeVar
 
-from collector import ignored_revisions, mirror, revisions
+from collector import diff_texts, ignored_revisions, mirror, revisions
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
-from schemas.records import BlamedLine, CommitSha, RepositoryName
+from schemas.records import BlamedLine, Branch, CommitSha, DiffHunk, RepositoryName
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, sql
 
 BLOB_BYTES_MAX = 8 * 1024 * 1024
 EXCERPT_CHARACTERS_MAX = 400
@@ -25,9 +27,18 @@ EXCERPT_AROUND_MAX = 50
 SEARCH_CHARACTERS_MAX = 200
 BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
+BRANCH_COMMITS_MAX = 2_000
+"""A branch that left the mainline longer ago is not looked at."""
 MEMO_ENTRIES = 256
 BLAMED_FILES_HELD = 4_096
 """Files at a revision whose blamed lines stay in memory: the same stacks come again and again."""
+
+# What `git cherry-pick -x` adds to the message.
+_PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{40,64})\)")
+DIFFS_HELD = 2_048
+"""Changes whose diff stays in memory: the candidates of one correlation are mostly those of the last."""
+DIFF_QUESTION = '["diff", 1]'
+"""The number rises with the bounds of ``collector/diff_texts.py``."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -47,6 +58,7 @@ class GitAnswers:
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
         self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
+        self._diffs: OrderedDict[tuple[str, str], tuple[DiffHunk, ...]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -224,6 +236,64 @@ class GitAnswers:
             known = self._keep(repository, sha, question, self._found(git, sha, first, limit))
         return tuple((str(path), int(line)) for path, line in known)
 
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell.
+
+        A commit of the branch and one of the mainline are the same work when one says that it was picked from the other,
+        or when both have author, time of writing and subject: picking and rebasing keep them.
+        """
+        newest = self._store.row(sql("collector", "mainline_newest"), repository=repository)
+        if newest is None:
+            return None
+        question = json.dumps(["branch", newest["sha"]])
+        known = self._answer(repository, sha, question)
+        if known is None:
+            git = self._git_at(repository, sha)
+            if git is None:
+                return None
+            known = self._keep(repository, sha, question, self._branched(git, repository, sha))
+        (base, *equivalents) = known[0] if known else (None,)
+        return Branch(CommitSha(base), tuple(CommitSha(e) for e in equivalents)) if base else None
+
+    def diffs(
+        self, repository: RepositoryName, shas: Iterable[CommitSha]
+    ) -> dict[CommitSha, tuple[DiffHunk, ...]]:
+        """The diff of each mainline change against its first parent, in the order of its paths, bounded.
+
+        Bounds: ``collector/diff_texts.py``. A change that the mirror does not hold is left out; one whose diff git cannot
+        read has none.
+        """
+        wanted = sorted(set(shas))
+        with self._guard:
+            found = {sha: self._diffs[repository, sha] for sha in wanted if (repository, sha) in self._diffs}
+        missing = [sha for sha in wanted if sha not in found]
+        stored = {
+            row["sha"]: diff_texts.understood(json.loads(row["answer"]))
+            for row in self._store.rows(
+                "SELECT sha, answer FROM git_answers WHERE repository = $repository AND question = $question "
+                "AND sha IN (SELECT unnest($shas))",
+                repository=repository,
+                question=DIFF_QUESTION,
+                shas=missing,
+            )
+        }
+        unknown = [sha for sha in missing if sha not in stored]
+        git = self._git(repository) if unknown else None
+        fresh = diff_texts.read(git, unknown, timeout_s=self._settings.git_timeout_s) if git else {}
+        self._put(
+            tables.GIT_ANSWERS,
+            [
+                {"repository": repository, "sha": sha, "question": DIFF_QUESTION, "answer": answer}
+                for sha, hunks in fresh.items()
+                for answer in [json.dumps(diff_texts.told(hunks), ensure_ascii=False)]
+            ],
+        )
+        answers = {**stored, **{sha: tuple(hunks) for sha, hunks in fresh.items()}}
+        with self._guard:
+            for sha, hunks in answers.items():
+                _remember(self._diffs, (repository, sha), hunks, DIFFS_HELD)
+        return {sha: found.get(sha, answers.get(sha, ())) for sha in wanted if sha in found or sha in answers}
+
     # --- git ---------------------------------------------------------------------------------------
 
     def _git(self, repository: RepositoryName) -> Git | None:
@@ -302,6 +372,37 @@ class GitAnswers:
         with self._guard:
             _remember(self._blobs, key, texts)
         return texts
+
+    def _branched(self, git: Git, repository: RepositoryName, sha: CommitSha) -> list[list[Any]]:
+        """``[[base, equivalent, ...]]``, or [] when ``sha`` is on the mainline or holds none of it."""
+        answer = git.run(
+            "log",
+            f"--max-count={BRANCH_COMMITS_MAX}",
+            "-z",
+            "--format=%H%n%ae%n%at%n%s%n%b",
+            sha,
+            "--",
+            timeout_s=self._settings.git_timeout_s,
+        )
+        entries = [entry.decode("utf-8", "replace").split("\n", 4) for entry in answer.split(b"\0") if entry]
+        shas = [entry[0] for entry in entries]
+        rows = self._store.rows(sql("collector", "mainline_positions"), repository=repository, shas=shas)
+        positions = {row["sha"]: row["position"] for row in rows}
+        if not positions or sha in positions:
+            return []
+        base = max(positions, key=lambda name: positions[name])
+        side = [entry for entry in entries if entry[0] not in positions and len(entry) == 5]
+        found = self._store.rows(
+            sql("collector", "picked_commits"),
+            repository=repository,
+            position=positions[base],
+            shas=[entry[0] for entry in side],
+            emails=[entry[1].lower() for entry in side],
+            authored=[int(entry[2]) for entry in side],
+            subjects=[entry[3] for entry in side],
+            named=sorted({name for entry in side for name in _PICKED.findall(entry[4])}),
+        )
+        return [[base, *(row["sha"] for row in found)]]
 
     def _found(self, git: Git, sha: CommitSha, text: str, limit: int) -> list[list[Any]]:
         found: list[tuple[str, int]] = []

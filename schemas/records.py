@@ -1,6 +1,6 @@
 """Id types and the frozen records that cross a room one at a time. Bulk data crosses as Arrow tables instead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
@@ -141,6 +141,15 @@ class BlamedLine:
     original_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a commit beside the mainline left it. ``base``: newest mainline commit that it holds. ``equivalents``: mainline
+    commits outside of what ``base`` holds that are the same work as commits of the branch: they were picked."""
+
+    base: CommitSha
+    equivalents: tuple[CommitSha, ...] = ()
+
+
 @dataclass(slots=True)
 class Hunk:
     """One replaced stretch of lines, numbered as in a diff without context: ``old_start`` of an insertion is the line
@@ -154,6 +163,24 @@ class Hunk:
     added_digests: list[int]
     heading: str | None = None
     tokens: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DiffHunk:
+    """One replaced stretch of lines of a mainline change with its text, as :meth:`RepositoryPort.diffs` gives it.
+
+    ``heading``: git's function context. Lines are without the mark in front; one of the two is empty in an insertion and a
+    removal, both where only the path or its mode changed, or nobody can read the content.
+    """
+
+    path: str
+    old_path: str | None
+    status: str
+    old_start: int
+    new_start: int
+    heading: str | None
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -240,7 +267,16 @@ class RepositoryPort(Protocol):
     ) -> tuple[tuple[int, str], ...]:
         """``(line number, text)`` for ``line`` and ``around`` lines on each side; empty when there is no such line."""
 
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell."""
+
     def search(
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
     ) -> tuple[tuple[str, int], ...]:
         """``(path, line)`` of literal occurrences of ``text`` at ``sha``, ordered by path and line, at most ``limit``."""
+
+    def diffs(
+        self, repository: RepositoryName, shas: Iterable[CommitSha]
+    ) -> dict[CommitSha, tuple[DiffHunk, ...]]:
+        """The diff of each mainline change against its first parent, in the order of its paths, bounded; a change that
+        the mirror does not hold, or cannot read, is left out."""

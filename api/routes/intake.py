@@ -90,6 +90,7 @@ _add("deployments", "Deployments as they proceed")
 _add("incidents", "Events of incidents")
 _add("changes", "Pull and merge requests")
 _add("reviews", "Reviews of pull and merge requests, and comments on them")
+_add("artifacts", "Builds: which commit an image was made from")
 _add("agent-traces", "Agent Trace records: which lines an AI or a person wrote")
 
 

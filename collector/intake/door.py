@@ -14,6 +14,7 @@ import duckdb
 
 from collector.intake import (
     agent_traces,
+    artifacts,
     changes,
     deployments,
     github,
@@ -59,6 +60,7 @@ NOUNS: dict[str, Noun] = {
     "incidents": Noun("generic", tables.INCIDENT_EVENTS, incidents.parse, incidents.merge),
     "changes": Noun("generic", tables.CHANGE_REQUESTS, changes.parse, changes.merge),
     "reviews": Noun("generic", tables.REVIEWS, reviews.parse, reviews.merge),
+    "artifacts": Noun("generic", tables.ARTIFACTS, artifacts.parse, artifacts.merge),
     "agent-traces": Noun("generic", tables.ATTESTED_LINES, agent_traces.parse, agent_traces.merge),
     "pagerduty": Noun("pagerduty", tables.INCIDENT_EVENTS, pagerduty.parse, pagerduty.merge),
     "github": Noun(github.SOURCE, tables.REVIEWS, lambda _, __: [], reviews.merge),

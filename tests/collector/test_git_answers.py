@@ -7,7 +7,7 @@ from repository_builder import NAME, RepositoryBuilder, settings, synced
 
 from collector import mirror, repositories
 from collector.git_answers import GitAnswers
-from schemas.records import BlamedLine, CommitSha, RepositoryName
+from schemas.records import BlamedLine, Branch, CommitSha, RepositoryName
 from schemas.store import Store
 
 TEXT = "def rate(code):\n    return RATES[code]\n\n\ndef total(cart):\n    return sum(cart)\n"
@@ -258,3 +258,37 @@ def test_a_resolved_revision_survives_a_force_push_and_gc(shop: Shop) -> None:
     assert git is not None
     git.run("gc", "--quiet", "--prune=now", timeout_s=30)
     assert "data.bin" in shop.port.tree(NAME, shop.third)
+
+
+def test_a_hotfix_left_the_mainline_where_it_was_made_and_was_picked_later(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    builder.commit("first", {"a.py": "a = 1\n"})
+    base = builder.commit("second", {"a.py": "a = 2\n"})
+    builder.git("checkout", "--quiet", "-b", "hotfix")
+    builder.commit("Mend a", {"a.py": "a = 3\n"})
+    hotfix = builder.commit("Mend b", {"b.py": "b = 1\n"})
+    builder.git("checkout", "--quiet", "main")
+    builder.commit("third", {"c.py": "c = 1\n"})
+    builder.git("cherry-pick", "hotfix~1", when=builder.now)
+    picked = builder.head()
+    builder.commit("fourth", {"c.py": "c = 2\n"})
+    builder.git("cherry-pick", "-x", "--no-commit", "hotfix")
+    named = builder.commit(f"Another subject\n\n(cherry picked from commit {hotfix})\n")
+    store = synced(tmp_path, builder)
+    port = GitAnswers(store, settings(tmp_path))
+    found = port.branch(NAME, CommitSha(hotfix))
+    assert found == Branch(CommitSha(base), (CommitSha(picked), CommitSha(named)))
+    assert GitAnswers(store, settings(tmp_path), is_replay=True).branch(NAME, CommitSha(hotfix)) == found
+    assert port.branch(NAME, CommitSha(named)) is None
+
+
+def test_a_side_commit_left_the_mainline_before_its_merge(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    base = builder.commit("first", {"a.py": "a = 1\n"})
+    builder.git("checkout", "--quiet", "-b", "topic")
+    side = builder.commit("Work", {"b.py": "b = 1\n"})
+    builder.git("checkout", "--quiet", "main")
+    builder.commit("second", {"a.py": "a = 2\n"})
+    builder.merge("topic", "Merge topic")
+    port = GitAnswers(synced(tmp_path, builder), settings(tmp_path))
+    assert port.branch(NAME, CommitSha(side)) == Branch(CommitSha(base))

@@ -58,12 +58,11 @@ def assembled(
     originals: OriginalFrames | None = None,
 ) -> list[FailureGroup]:
     asked = port or Repository({sha(n): TREE for n in range(1, 6)})
-    code = CODE if services is None else services
     return Assembler(
         port=asked,
-        services=code,
+        services=CODE if services is None else services,
         timeline=Timeline(intervals),
-        resolve=lambda service, text: asked.resolve(code[service].repository, text),
+        revision_of=lambda _, text: asked.resolve(RepositoryName(REPOSITORY), text) if text else None,
         landing=lambda _, commit: (landed or {}).get(commit, commit),
         groupings=Groupings(decisions),
         originals=originals,
