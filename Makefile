@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
 
-.PHONY: help install demo test lint bench load worlds peers fuzz hostile rework lock clean
+.PHONY: help install demo test lint bench coverage load worlds peers fuzz hostile pictures rework lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -36,6 +36,9 @@ lint: $(BIN)/.installed ## style, types, and the rooms' contracts
 bench: $(BIN)/.installed ## measure, side by side with a baseline (figures: tests/benchmarks/RESULTS.md)
 	@$(BIN)/python -m pytest tests/benchmarks --benchmarks -s $(ARGS)
 
+coverage: $(BIN)/.installed ## how often intervals hold the truth of simulated companies (ARGS="BCD59 --runs 300"; figures: tests/benchmarks/RESULTS.md)
+	@PYTHONPATH=.:tests $(BIN)/python -m simulations.coverage $(ARGS)
+
 fuzz: $(BIN)/.installed ## random and damaged requests through both decoders (ARGS="--minutes 10")
 	@PYTHONPATH=.:tests $(BIN)/python tests/soak/fuzz.py $(ARGS)
 
@@ -44,6 +47,9 @@ hostile: $(BIN)/.installed ## hostile senders at full size against a server proc
 
 load: $(BIN)/.installed ## the server under load, from outside (ARGS: server, latency, soak, crash, replay, overload, exporters, peers)
 	@PYTHONPATH=tests:. $(BIN)/python -m benchmarks.load $(ARGS)
+
+pictures: $(BIN)/.installed ## the pictures and figures of docs/numbers.md, from invented companies
+	@PYTHONPATH=tests:. $(BIN)/python -m pictures.numbers
 
 worlds: $(BIN)/.installed ## generated companies with known truth, and how well failures are attributed (ARGS: --seeds 10 --ladder --cases FILE)
 	@PYTHONPATH=tests:. $(BIN)/python -m worlds $(ARGS)

@@ -186,6 +186,9 @@ CAVEATS: dict[str, str] = {
     Caveat.SAMPLED_TRACES: "Traces are sampled: first-seen evidence is not used.",
     Caveat.ASSUMED_HUMAN: "A repository states that unmarked commits are human.",
     Caveat.UNEQUAL_DETECTION: "One arm is watched better than the other: services with traces differ.",
+    Caveat.DIFFUSE_ATTRIBUTION: "Blame is spread so widely that the interval is much wider than known culprits would make it.",
+    Caveat.UNCERTAIN_TAGS: "Missing or wrong marks make the corrected ratio much less certain.",
+    Caveat.CONFOUNDED_CRUDE: "The arms work in places of unlike risk: read the adjusted ratio, not the crude one.",
 }
 
 
@@ -235,6 +238,10 @@ COVERAGE: dict[str, tuple[str, str]] = {
     "services_with_revision": (
         "Changes on services that name their revision",
         "Without it the running code is inferred from deployments.",
+    ),
+    "failures_visible": (
+        "Changes whose failures would be seen",
+        "Traces that name the revision, and a source of incidents.",
     ),
     "deployed_share": ("Changes seen in production", "The others cannot fail there and are not counted."),
     "automation_share": ("Changes made by automation", "In neither arm: dependency and release bots."),

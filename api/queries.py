@@ -437,6 +437,9 @@ def metric_data(store: Store, settings: Settings, as_of: datetime) -> MetricData
         repositories_policy={row["repository"]: row["assume_unmarked_from"] for row in policies},
         tag_errors=provenance.tag_errors(store),
         has_sampled_traces=bool(store.value(sql("api", "sampled_traces"))),
+        reviews=store.arrow(sql("api", "metric_reviews"), as_of=as_of),
+        requests=store.arrow(sql("api", "metric_requests"), as_of=as_of, environments=production),
+        teams=settings.teams,
     )
 
 

@@ -16,7 +16,7 @@ BoolArray = NDArray[np.bool_]
 
 DRAWS = 1000
 """Posterior draws per figure: the 2.5 % quantile then errs by about 4 % of the interval's half width."""
-CELLS_MAX = 6_000_000
+CELLS_MAX = 3_000_000
 """Bound of one units x draws array; beyond it there are fewer draws of causes, never fewer than ``DRAWS_MIN``."""
 PICKS_MAX = 1_500_000
 """Bound of outcomes x draws, likewise: 1.5 million picks take about 60 ms."""

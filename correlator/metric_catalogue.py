@@ -41,8 +41,13 @@ class Metric:
     min_n: int = N_MIN
 
 
-CHANGE_GROUPS = ("origin", "arm", "service", "repository", "kind", "size_band", "tool")
-OUTCOME_GROUPS = (*CHANGE_GROUPS, "category")
+CHANGE_GROUPS = (
+    *("origin", "arm", "service", "repository", "team", "kind", "size_band", "tool", "model", "review"),
+)
+OUTCOME_GROUPS = (*CHANGE_GROUPS, "category", "severity", "outcome")
+_REVIEW_GROUPS = tuple(name for name in CHANGE_GROUPS if name != "review")
+RATIO_GROUPS = ("service", "repository", "team", "kind", "size_band", "review")
+SERVICE_GROUPS = ("service", "team")
 FOLLOWUPS = (7, 14, 21, 28, 30, 60, 90)
 
 _ATTRIBUTED = (
@@ -68,13 +73,23 @@ _LINES = (
     Caveat.MULTIPLE_COMPARISONS,
     Caveat.ASSUMED_HUMAN,
 )
-_RATIO = (*_ATTRIBUTED, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP)
+_LANDED_NOW = tuple(code for code in _LINES if code is not Caveat.IMMATURE_EXCLUDED)
+_RATIO = (
+    *_ATTRIBUTED,
+    Caveat.OPEN_UPPER,
+    Caveat.LOW_OVERLAP,
+    Caveat.DIFFUSE_ATTRIBUTION,
+    Caveat.UNCERTAIN_TAGS,
+    Caveat.CONFOUNDED_CRUDE,
+)
 _DELIVERY = (Caveat.SMALL_N, Caveat.ZERO_CELL, Caveat.IMMATURE_EXCLUDED, Caveat.MULTIPLE_COMPARISONS)
+_DELIVERY_NOW = tuple(code for code in _DELIVERY if code is not Caveat.IMMATURE_EXCLUDED)
 _TIMES = (Caveat.SMALL_N, Caveat.OPEN_UPPER, Caveat.MULTIPLE_COMPARISONS)
 _CHANGE_TIMES = (*_TIMES, Caveat.LOW_TAG_COVERAGE, Caveat.HIGH_UNKNOWN, Caveat.ASSUMED_HUMAN)
 
 _MATURE = "code changes first deployed to production in the window, at least 14 days before the data's end"
 _LANDED = "code changes that landed in the window and have been observed for the whole follow-up"
+_REVIEWED = "code changes that landed in the window after their forge's first word of a review"
 _AFTER_DEPLOYMENT = "14 days from a change's first production deployment; 7, 21, 28, 30, 60 and 90 selectable"
 _DRAWS_BETA = (
     "posterior draws: who caused each outcome, by its weights, then Beta(x + 1/2, n - x + 1/2); "
@@ -85,10 +100,12 @@ _DRAWS_GAMMA = (
     "phi = max(1, sum y^2 / sum y) over changes"
 )
 _WILSON = "Wilson score"
+_GAMMA_PHI = "phi x Gamma(k / phi + 1/2) over the changes, phi = max(1, sum y^2 / sum y) over changes"
 _CLUSTERED = "logit +- t with the variance clustered by change; bootstrap-t over changes below 200 of them"
 _RATIO_INTERVAL = (
-    "armblind_crude: draws of both rates; armaware_mh: arm-aware draws in Mantel-Haenszel strata (repository x size "
-    "x 4 weeks), pooled by Rubin; armaware_mh_tagcorrected: the same with sensitivity and specificity drawn from "
+    "armblind_crude: draws of both rates; armaware_mh: draws of culprits by weight, arm and place, compared in "
+    "Mantel-Haenszel strata (repository x size x 4 weeks x how it is seen), quantiles over culprits and sampling; "
+    "armaware_mh_tagcorrected: the same, marks undone inside the strata with sensitivity and specificity drawn from "
     "their Beta posteriors; last_deployment: Koopman score; share_weighted: log with 1/2 added"
 )
 
@@ -162,6 +179,33 @@ METRICS: dict[str, Metric] = {
             FOLLOWUPS,
         ),
         Metric(
+            "incidents_per_1000_changed_lines",
+            "Incidents per 1,000 changed lines",
+            "incidents per 1,000 lines added or deleted",
+            "incidents, each counted by its weight on these changes",
+            "lines added or deleted by " + _MATURE,
+            _AFTER_DEPLOYMENT,
+            _DRAWS_GAMMA,
+            _COUNTED,
+            OUTCOME_GROUPS,
+            14,
+            FOLLOWUPS,
+        ),
+        Metric(
+            "incidents_per_100_change_weeks",
+            "Incidents per 100 change-weeks",
+            "incidents per 100 weeks that changes have run",
+            "incidents in the follow-up so far, each counted by its weight on these changes",
+            "weeks that code changes first deployed to production in the window have run, at most 2 each; young changes "
+            "count for as long as they have run",
+            _AFTER_DEPLOYMENT,
+            _DRAWS_GAMMA,
+            tuple(code for code in _COUNTED if code is not Caveat.IMMATURE_EXCLUDED),
+            OUTCOME_GROUPS,
+            14,
+            FOLLOWUPS,
+        ),
+        Metric(
             "failure_category_rate",
             "Failures of each category per 100 changes",
             "failure groups per 100 changes",
@@ -228,6 +272,17 @@ METRICS: dict[str, Metric] = {
             (30,),
         ),
         Metric(
+            "line_survival",
+            "Added lines alive at 7, 30 and 90 days",
+            "share of added lines",
+            "of them, lines alive at the row's age: the product, from age to age, of the share that lives on",
+            "lines added by code changes that landed in the window and have been observed for at least 7 days",
+            "7, 30 and 90 days from landing; each age over the changes observed for so long",
+            "log(-log) band, variances summed from age to age (Greenwood) and clustered by change, t",
+            _LINES,
+            CHANGE_GROUPS,
+        ),
+        Metric(
             "ai_share_of_output",
             "AI share of added lines",
             "share of added lines",
@@ -243,8 +298,102 @@ METRICS: dict[str, Metric] = {
                 Caveat.ASSUMED_HUMAN,
                 Caveat.MULTIPLE_COMPARISONS,
             ),
-            ("service", "repository", "kind", "size_band"),
+            ("service", "repository", "team", "kind", "size_band"),
             min_n=COHORT_MIN,
+        ),
+        Metric(
+            "firefighting_load",
+            "Changes made to mend",
+            "share of changes",
+            "of them, fixes and reverts",
+            "code changes that landed in the window",
+            "none: known when it lands",
+            _WILSON,
+            _LANDED_NOW,
+            CHANGE_GROUPS,
+        ),
+        Metric(
+            "unreviewed_share",
+            "Changes that nobody reviewed",
+            "share of changes",
+            "of them, those on which nobody but their opener commented or gave a verdict before they landed; direct "
+            "pushes too",
+            _REVIEWED,
+            "none: known when it lands",
+            _WILSON,
+            _LANDED_NOW,
+            CHANGE_GROUPS,
+        ),
+        Metric(
+            "first_pass_share",
+            "Approved without a request for changes",
+            "share of approved changes",
+            "of them, those of which no reviewer asked for changes",
+            "code changes that landed in the window with a standing approval",
+            "none: known when it lands",
+            _WILSON,
+            _LANDED_NOW,
+            _REVIEW_GROUPS,
+        ),
+        Metric(
+            "approvals_per_change",
+            "Approvals per change",
+            "approvals per change",
+            "approvals that stood when the change landed, one a reviewer",
+            _REVIEWED,
+            "none: known when it lands",
+            _GAMMA_PHI,
+            _LANDED_NOW,
+            _REVIEW_GROUPS,
+        ),
+        Metric(
+            "review_comments_per_change",
+            "Review comments per change",
+            "comments per change",
+            "comments by others than the opener before the change landed",
+            _REVIEWED,
+            "none: known when it lands",
+            _GAMMA_PHI,
+            _LANDED_NOW,
+            _REVIEW_GROUPS,
+        ),
+        Metric(
+            "review_time",
+            "Time to approval",
+            "hours",
+            "none: the median over changes of first standing approval - opening of the request",
+            "code changes that landed in the window, with a standing approval and a known opening",
+            "none",
+            "order statistics of the median",
+            _CHANGE_TIMES,
+            CHANGE_GROUPS,
+            min_n=COHORT_MIN,
+        ),
+        Metric(
+            "review_pace",
+            "Lines per minute of review",
+            "lines per minute",
+            "none: the median over changes of lines added and deleted / minutes from opening to first standing approval",
+            "code changes that landed in the window, with a standing approval after a known opening",
+            "none",
+            "order statistics of the median",
+            _CHANGE_TIMES,
+            CHANGE_GROUPS,
+            min_n=COHORT_MIN,
+        ),
+        Metric(
+            "review_escape_rate",
+            "Approved at once, failed in production",
+            "share of changes",
+            "of them, those that were followed by at least one new failure group, rollback, revert or hotfix; expected "
+            "number under the attribution weights",
+            _MATURE + ", that reviewers approved without asking for changes",
+            _AFTER_DEPLOYMENT,
+            _DRAWS_BETA,
+            _ATTRIBUTED,
+            OUTCOME_GROUPS,
+            14,
+            FOLLOWUPS,
         ),
         Metric(
             "deployment_change_failure_rate",
@@ -256,7 +405,7 @@ METRICS: dict[str, Metric] = {
             "14 days from deployment; 7, 21, 28, 30, 60 and 90 selectable",
             _WILSON,
             _DELIVERY,
-            ("service",),
+            SERVICE_GROUPS,
             14,
             FOLLOWUPS,
         ),
@@ -269,7 +418,7 @@ METRICS: dict[str, Metric] = {
             "none: known when deployed",
             _WILSON,
             _DELIVERY,
-            ("service",),
+            SERVICE_GROUPS,
         ),
         Metric(
             "deployment_frequency",
@@ -280,8 +429,33 @@ METRICS: dict[str, Metric] = {
             "none",
             "Poisson (gamma) for the count",
             (Caveat.ZERO_CELL, Caveat.MULTIPLE_COMPARISONS),
-            ("service",),
+            SERVICE_GROUPS,
             min_n=0,
+        ),
+        Metric(
+            "incidents_per_100_deployments",
+            "Incidents per 100 deployments",
+            "incidents per 100 deployments",
+            "incidents opened in the window, whatever their cause, of services that were deployed; no false alarms, no "
+            "duplicates",
+            "production deployments in the window",
+            "none",
+            "Poisson (gamma) for the count",
+            _DELIVERY_NOW,
+            SERVICE_GROUPS,
+        ),
+        Metric(
+            "incidents_per_million_requests",
+            "Incidents per million requests",
+            "incidents per million requests",
+            "incidents opened in the window, whatever their cause, of services that are counted; no false alarms, no "
+            "duplicates",
+            "requests answered on the UTC days that begin in the window, of services whose sampling is known on all days",
+            "none",
+            "Poisson (gamma) for the count",
+            _DELIVERY_NOW,
+            SERVICE_GROUPS,
+            min_n=COHORT_MIN,
         ),
         Metric(
             "lead_time",
@@ -304,7 +478,7 @@ METRICS: dict[str, Metric] = {
             "none",
             "Kaplan-Meier with log(-log) Greenwood bands, inverted at one half",
             _TIMES,
-            ("service", "category", "severity"),
+            ("service", "team", "category", "severity"),
             min_n=COHORT_MIN,
         ),
         Metric(
@@ -316,7 +490,7 @@ METRICS: dict[str, Metric] = {
             "none: unresolved ones are censored at the data's end",
             "Kaplan-Meier with log(-log) Greenwood bands, inverted at one half",
             _TIMES,
-            ("service",),
+            SERVICE_GROUPS,
             min_n=COHORT_MIN,
         ),
         Metric(
@@ -328,7 +502,7 @@ METRICS: dict[str, Metric] = {
             "none",
             "order statistics of the median",
             _TIMES,
-            ("service", "category", "severity"),
+            ("service", "team", "category", "severity"),
             min_n=COHORT_MIN,
         ),
         Metric(
@@ -340,7 +514,7 @@ METRICS: dict[str, Metric] = {
             _AFTER_DEPLOYMENT,
             _RATIO_INTERVAL,
             _RATIO,
-            ("service", "repository", "kind", "size_band"),
+            RATIO_GROUPS,
             14,
             FOLLOWUPS,
             RATIO_N_MIN,
@@ -354,7 +528,7 @@ METRICS: dict[str, Metric] = {
             _AFTER_DEPLOYMENT,
             _RATIO_INTERVAL,
             _RATIO,
-            ("service", "repository", "kind", "size_band"),
+            RATIO_GROUPS,
             14,
             FOLLOWUPS,
             RATIO_N_MIN,
@@ -366,10 +540,10 @@ METRICS: dict[str, Metric] = {
             "line_rework_rate of AI-marked changes, per 100 lines",
             "line_rework_rate of the changes compared with, per 100 lines",
             "30 days from landing; 14 and 21 selectable",
-            "log ratio +- t, clustered by change; armaware_mh within strata (repository x size x 4 weeks); a line has "
-            "one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
-            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP),
-            ("service", "repository", "kind", "size_band"),
+            "log ratio +- t, clustered by change, with the degrees of freedom that its largest changes leave; armaware_mh "
+            "within strata (repository x size x 4 weeks); a line has one owner, so blind and aware differ by the strata only; armaware_mh_tagcorrected as above",
+            (*_LINES, Caveat.OPEN_UPPER, Caveat.LOW_OVERLAP, Caveat.UNCERTAIN_TAGS),
+            RATIO_GROUPS,
             30,
             (14, 21, 30),
             RATIO_N_MIN,
@@ -379,7 +553,7 @@ METRICS: dict[str, Metric] = {
             "What the figures can see",
             "share",
             "of them, those that the row's figure names: tagged, unknown, automation, on services with traces, with "
-            "a revision on spans, deployed; or the mass of outcomes attributed, to no change, unattributed",
+            "a revision on spans, whose failures would be seen, deployed; or the mass of outcomes attributed, to no change, unattributed",
             "code changes first deployed (deployed: landed) in the window; outcomes of the window for masses",
             "14 days for masses",
             "Wilson score for shares of changes; none for masses",
@@ -395,7 +569,7 @@ METRICS: dict[str, Metric] = {
                 Caveat.ASSUMED_HUMAN,
                 Caveat.UNEQUAL_DETECTION,
             ),
-            ("arm", "origin", "service", "repository"),
+            ("arm", "origin", "service", "repository", "team"),
             14,
             FOLLOWUPS,
             COHORT_MIN,

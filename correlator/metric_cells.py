@@ -21,8 +21,11 @@ ARMS = ("ai_marked", "not_ai_marked", "automation")
 """Arm 0 is ``ai_marked`` here; automation stands in neither arm of a comparison and is shown apart."""
 ORIGINS = tuple(o.value for o in Origin)
 CATEGORIES = tuple(c.value for c in FailureCategory)
-CHANGE_GROUPS = ("origin", "arm", "service", "repository", "kind", "size_band", "tool")
+CHANGE_GROUPS = (
+    *("origin", "arm", "service", "repository", "team", "kind", "size_band", "tool", "model", "review"),
+)
 OUTCOME_FILTERS = ("category", "severity", "outcome")
+"""What splits outcomes rather than changes: a filter on them narrows the numerator, a group by them splits it."""
 BUCKETS_MAX = 2000
 
 
@@ -157,9 +160,12 @@ def column_of(name: str, query: MetricQuery, changes: Changes) -> Names | NameLi
         "origin": changes.origin,
         "repository": changes.repository,
         "service": changes.services,
+        "team": changes.teams,
         "kind": changes.kind,
         "size_band": changes.size_band,
         "tool": changes.tools,
+        "model": changes.models,
+        "review": changes.review,
     }
     if name == "arm":
         return arm_names(changes, query.ai_share_min)
@@ -172,7 +178,7 @@ def column_of(name: str, query: MetricQuery, changes: Changes) -> Names | NameLi
 
 
 def grid_of(query: MetricQuery, changes: Changes, chosen: IntArray, at: IntArray) -> Grid:
-    """Cells of the ``chosen`` changes by the query's groups (``category`` is not theirs) and by ``at[chosen]``.
+    """Cells of the ``chosen`` changes by the query's groups (those of outcomes are not theirs) and by ``at[chosen]``.
 
     Arms and origins are closed sets: each is there, with 0 changes if need be. Other groups are those that occur.
     """
@@ -181,7 +187,7 @@ def grid_of(query: MetricQuery, changes: Changes, chosen: IntArray, at: IntArray
     codes: dict[str, IntArray] = {}
     names: dict[str, tuple[str, ...]] = {}
     for name in query.group_by:
-        if name == "category":
+        if name in OUTCOME_FILTERS:
             continue
         column = column_of(name, query, changes)
         if isinstance(column, NameLists):

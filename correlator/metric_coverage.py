@@ -20,6 +20,8 @@ TAGGED_MIN = 0.5
 UNKNOWN_MAX = 0.3
 UNATTRIBUTED_MAX = 0.3
 DETECTION_GAP_MAX = 0.1
+DETECTION = ("services_with_traces", "services_with_revision", "failures_visible")
+"""Shares of changes by which the arms are compared: one arm's failures may be easier to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Sight:
     automation: BoolArray
     traced: BoolArray
     revisioned: BoolArray
+    visible: BoolArray
 
     def shares(self, who: IntArray) -> dict[str, float | None]:
         """Shares over the changes ``who``; the first two leave automation out. None without such changes."""
@@ -41,20 +44,30 @@ class Sight:
             "automation_share": _share(self.automation[who]),
             "services_with_traces": _share(self.traced[who]),
             "services_with_revision": _share(self.revisioned[who]),
+            "failures_visible": _share(self.visible[who]),
         }
 
 
 def sight_of(data: MetricData) -> Sight:
-    """Tagged: evidence says ai, mixed or human; a policy of assuming is no evidence."""
+    """Tagged: evidence says ai, mixed or human; a policy of assuming is no evidence.
+
+    Visible: it ran where there are traces that name the revision, and where an incident was ever reported. An incident
+    that names no service comes of a source that speaks for all of them.
+    """
     changes = data.change_columns
     unknown = changes.origin.codes == changes.origin.code(Origin.UNKNOWN)
     automation = changes.origin.codes == changes.origin.code(Origin.AUTOMATION)
+    reporting = tuple(data.incident_columns.service.names)
+    reported = np.full(changes.count, "" in reporting) | changes.services.holding(
+        tuple(filter(None, reporting))
+    )
     return Sight(
         tagged=~unknown & ~automation & ~changes.is_assumed,
         unknown=unknown,
         automation=automation,
         traced=changes.has_traces,
         revisioned=changes.has_revision,
+        visible=changes.has_traces & changes.has_revision & reported,
     )
 
 
@@ -79,7 +92,7 @@ def block(query: MetricQuery, data: MetricData, who: IntArray, masses: Masses | 
 
 def _detection(sight: Sight, who: IntArray) -> dict[str, float | None]:
     shares = sight.shares(who)
-    return {key: shares[key] for key in ("services_with_traces", "services_with_revision")}
+    return {key: shares[key] for key in DETECTION}
 
 
 def caveats_of(data: MetricData, who: IntArray, covered: dict[str, Any], masses: Masses | None) -> set[str]:
@@ -101,7 +114,7 @@ def caveats_of(data: MetricData, who: IntArray, covered: dict[str, Any], masses:
     if data.has_sampled_traces:
         codes.add(Caveat.SAMPLED_TRACES)
     arms = [covered["by_arm"][name] for name in ARMS[:2]]
-    for key in ("services_with_traces", "services_with_revision"):
+    for key in DETECTION:
         pair = [arm[key] for arm in arms]
         if None not in pair and abs(pair[0] - pair[1]) > DETECTION_GAP_MAX:
             codes.add(Caveat.UNEQUAL_DETECTION)
@@ -128,6 +141,7 @@ def coverage(asked: Asked) -> Found:
         ("automation_share", deployed, changes.deployed_at, sight.automation),
         ("services_with_traces", deployed, changes.deployed_at, sight.traced),
         ("services_with_revision", deployed, changes.deployed_at, sight.revisioned),
+        ("failures_visible", deployed, changes.deployed_at, sight.visible),
         ("deployed_share", landed, changes.landed_at, was_deployed),
     ):
         rows += _rows(asked, name, who, at, hit)

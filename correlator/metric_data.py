@@ -14,13 +14,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from correlator import metric_teams
 from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.ratios import ASSUMED, TagErrors
+from schemas.vocabulary import Review
 
 NEVER = 2**62
 """Microseconds since the epoch beyond any window: a null time."""
 DAY_US = 86_400_000_000
 _SEPARATOR = "\x1f"
+_LATER = ("models", "teams", "review", "lines_deleted")
 _CHANGE_COLUMNS = [
     "repository",
     "sha",
@@ -32,6 +35,7 @@ _CHANGE_COLUMNS = [
     "origin_basis",
     "ai_share",
     "lines_added",
+    "lines_deleted",
     "is_code",
     "services",
     "tools",
@@ -89,10 +93,14 @@ class Changes:
     origin: Names
     ai_share: FloatArray
     lines_added: IntArray
+    lines_deleted: IntArray
     is_code: BoolArray
     is_assumed: BoolArray
     services: NameLists
     tools: NameLists
+    models: NameLists
+    teams: NameLists
+    review: Names
     has_traces: BoolArray
     has_revision: BoolArray
 
@@ -127,6 +135,30 @@ class Rework:
     reworked: Mapping[int, IntArray]
     lines_fixed: IntArray
     reverted_at: IntArray
+    alive: Mapping[int, IntArray]
+
+
+@dataclass(frozen=True, slots=True)
+class Reviews:
+    """How each change was reviewed before it landed, aligned with :class:`Changes`; others than the opener, no bots.
+
+    What was said in the end is ``Changes.review``. Where that is unknown counts are 0 and times :data:`NEVER`.
+    """
+
+    opened_at: IntArray
+    approved_at: IntArray
+    approval_count: IntArray
+    comment_count: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Requests that services answered, per service and UTC day. ``is_known``: sampling is known for all of them."""
+
+    service: Names
+    day_at: IntArray
+    count: FloatArray
+    is_known: BoolArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,10 +192,12 @@ class MetricData:
     """Everything that metrics read, as of one moment. Times in the tables are UTC without a zone.
 
     ``changes``: the columns of ``changes`` + ``deployed_at`` (first production deployment; null: never seen
-    deployed), ``services`` (sorted), ``has_traces``, ``has_revision``. ``outcomes``, ``rework``, ``incidents``:
+    deployed), ``services`` (sorted), ``has_traces``, ``has_revision`` and, where known, ``models`` (sorted). ``outcomes``, ``rework``, ``incidents``:
     the columns of ``change_outcomes``, ``change_rework``, ``incident_states``. ``deployments``:
     ``deployment_outcomes`` of production. ``repositories_policy``: since when unmarked commits of a repository are
-    stated to be human; None: not stated.
+    stated to be human; None: not stated. ``reviews``: per change ``repository``, ``sha``, ``verdict``, ``opened_at``,
+    ``approved_at``, ``approval_count``, ``comment_count``; None: no forge tells of reviews. ``requests``: ``service``,
+    ``day_at``, ``request_count``, ``is_known``; None: not counted. ``teams``: see ``correlator/metric_teams.py``.
     """
 
     changes: pa.Table
@@ -175,13 +209,18 @@ class MetricData:
     repositories_policy: Mapping[str, datetime | None] = field(default_factory=dict)
     tag_errors: TagErrors = ASSUMED
     has_sampled_traces: bool = False
+    reviews: pa.Table | None = None
+    requests: pa.Table | None = None
+    teams: metric_teams.Teams = field(default_factory=dict)
 
     @cached_property
     def change_columns(self) -> Changes:
-        read = self.changes.select(_CHANGE_COLUMNS)
+        has_models = "models" in self.changes.column_names
+        read = self.changes.select([*_CHANGE_COLUMNS, *(["models"] if has_models else [])])
         table = _sorted(read, "repository", "sha")
+        services = _name_lists(table["services"])
         return Changes(
-            key=_key(table),
+            key=(key := _key(table)),
             repository=_names(table["repository"]),
             landed_at=_times(table["landed_at"]),
             deployed_at=_times(table["deployed_at"]),
@@ -190,10 +229,14 @@ class MetricData:
             origin=_names(table["origin"]),
             ai_share=_floats(table["ai_share"]),
             lines_added=_ints(table["lines_added"]),
+            lines_deleted=_ints(table["lines_deleted"]),
             is_code=_bools(table["is_code"]),
             is_assumed=_equal(table["origin_basis"], "policy"),
-            services=_name_lists(table["services"]),
+            services=services,
             tools=_name_lists(table["tools"]),
+            models=_name_lists(table["models"]) if has_models else _no_lists(table.num_rows),
+            teams=_owners(self.teams, _names(table["repository"]), services),
+            review=_verdicts(self.reviews, key),
             has_traces=_bools(table["has_traces"]),
             has_revision=_bools(table["has_revision"]),
         )
@@ -244,7 +287,65 @@ class MetricData:
             reworked={d: aligned(f"lines_reworked_{d}d") for d in (14, 21, 30)},
             lines_fixed=aligned("lines_fixed_30d"),
             reverted_at=np.full(at.size, NEVER) if none else np.where(present, reverted[at], NEVER),
+            alive={d: aligned(f"lines_alive_{d}d") for d in (7, 30, 90)},
         )
+
+    @cached_property
+    def review_columns(self) -> Reviews:
+        changes = self.change_columns
+        if self.reviews is None or not self.reviews.num_rows:
+            nothing, never = np.zeros(changes.count, np.int64), np.full(changes.count, NEVER)
+            return Reviews(never, never, nothing, nothing)
+        at = _positions(changes.key, _key(self.reviews))
+        present = at >= 0
+        return Reviews(
+            *(
+                np.where(present, _times(self.reviews[name])[at], NEVER)
+                for name in ("opened_at", "approved_at")
+            ),
+            *(
+                np.where(present, _ints(self.reviews[name])[at], 0)
+                for name in ("approval_count", "comment_count")
+            ),
+        )
+
+    @cached_property
+    def request_columns(self) -> Requests:
+        if self.requests is None:
+            empty = np.zeros(0, np.int64)
+            return Requests(Names(empty, ()), empty, np.zeros(0), np.zeros(0, bool))
+        table = _sorted(self.requests, "service", "day_at")
+        return Requests(
+            service=_names(table["service"]),
+            day_at=_times(table["day_at"]),
+            count=_floats(table["request_count"]),
+            is_known=_bools(table["is_known"]),
+        )
+
+    @cached_property
+    def team_of_service(self) -> Mapping[str, str]:
+        """The team of each service: the first that owns it by name, else the first that owns changes that ran in it."""
+        changes = self.change_columns
+        names = {
+            *self.deployment_columns.service.names,
+            *self.incident_columns.service.names,
+            *changes.services.names,
+        }
+        by_change: dict[str, str] = {}
+        if changes.teams.codes.size:
+            first = changes.teams.codes[np.minimum(changes.teams.starts[:-1], changes.teams.codes.size - 1)]
+            owner = np.repeat(np.arange(changes.count), changes.services.counts)
+            owned = changes.teams.counts[owner] > 0
+            for code, team in np.unique(
+                np.column_stack([changes.services.codes[owned], first[owner[owned]]]), axis=0
+            ):
+                by_change.setdefault(changes.services.names[code], changes.teams.names[team])
+        ordered = sorted(names)
+        stated = metric_teams.of_services(self.teams, ordered)
+        return {
+            name: teams[0] if teams else by_change.get(name, "")
+            for name, teams in zip(ordered, stated, strict=True)
+        }
 
     @cached_property
     def deployment_columns(self) -> Deployments:
@@ -288,7 +389,22 @@ class MetricData:
             self.incident_columns,
         ):
             for name in type(columns).__slots__:
-                _feed(total, getattr(columns, name))
+                if name not in _LATER:
+                    _feed(total, getattr(columns, name))
+        # What a company may not have is fed where it is there: the draws of the others stay what they were.
+        changes = self.change_columns
+        for name in ("models", "teams", "review"):
+            if getattr(changes, name).codes.any() or len(getattr(changes, name).names) > 1:
+                total.update(name.encode())
+                _feed(total, getattr(changes, name))
+        if changes.lines_deleted.any():
+            _feed(total, changes.lines_deleted)
+        if self.reviews is not None and self.reviews.num_rows:
+            for name in Reviews.__slots__:
+                _feed(total, getattr(self.review_columns, name))
+        if self.requests is not None and self.requests.num_rows:
+            for name in Requests.__slots__:
+                _feed(total, getattr(self.request_columns, name))
         total.update(repr((self.tag_errors, self.has_sampled_traces)).encode())
         policy = sorted((k, v.isoformat() if v else "") for k, v in self.repositories_policy.items())
         total.update(repr(policy).encode())
@@ -353,6 +469,50 @@ def _name_lists(column: pa.ChunkedArray) -> NameLists:
     starts = np.r_[0, np.cumsum(counts)].astype(np.int64)
     order = np.lexsort((codes, np.repeat(np.arange(counts.size), counts)))
     return NameLists(codes[order], starts, names)
+
+
+def _verdicts(reviews: pa.Table | None, keys: pa.Array) -> Names:
+    """What reviewers said in the end of each change of ``keys``; unknown where nothing is told."""
+    unknown = Review.UNKNOWN.value
+    if reviews is None or not reviews.num_rows:
+        return Names(np.zeros(len(keys), np.int64), (unknown,))
+    said = _names(reviews["verdict"])
+    names = tuple(sorted({*said.names, unknown}))
+    place = np.array([names.index(name) for name in said.names], np.int64)[said.codes]
+    at = _positions(keys, _key(reviews))
+    return Names(np.where(at >= 0, place[at], names.index(unknown)), names)
+
+
+def _no_lists(count: int) -> NameLists:
+    return NameLists(np.zeros(0, np.int64), np.zeros(count + 1, np.int64), ())
+
+
+def _owners(teams: metric_teams.Teams, repository: Names, services: NameLists) -> NameLists:
+    """Teams of each change: those that own its repository, and those that own a service in which it ran."""
+    count = repository.codes.size
+    if not teams:
+        return _no_lists(count)
+    names = tuple(sorted(teams))
+    of_service = np.repeat(np.arange(count), services.counts)
+    pairs = [
+        _owned(
+            np.arange(count), repository.codes, metric_teams.of_repositories(teams, repository.names), names
+        ),
+        _owned(of_service, services.codes, metric_teams.of_services(teams, services.names), names),
+    ]
+    change, team = np.divmod(np.unique(np.concatenate(pairs)), len(names))
+    starts = np.r_[0, np.cumsum(np.bincount(change, minlength=count))].astype(np.int64)
+    return NameLists(team.astype(np.int64), starts, names)
+
+
+def _owned(
+    change: IntArray, code: IntArray, owners: list[tuple[str, ...]], names: tuple[str, ...]
+) -> IntArray:
+    """change x teams + team for each team that owns what ``code`` names."""
+    found = [np.zeros(0, np.int64)]
+    for k, listed in enumerate(owners):
+        found += [change[code == k] * len(names) + names.index(team) for team in listed]
+    return np.concatenate(found)
 
 
 def _times(column: pa.ChunkedArray) -> IntArray:

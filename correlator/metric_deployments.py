@@ -41,7 +41,7 @@ def deployment_frequency(asked: Asked) -> Found:
     """Production deployments per day; see METRICS.md."""
     deployments = asked.data.deployment_columns
     window = _in_window(asked, deployments.deployed_at)
-    grid = _grid(asked.query, {"service": deployments.service}, window, deployments.deployed_at)
+    grid = _grid(asked.query, _by_service(asked, deployments.service), window, deployments.deployed_at)
     edges = np.minimum(grid.buckets.edges, asked.as_of_us)
     days = np.tile(np.diff(edges) / DAY_US, len(grid.groups))
     count = grid.n.astype(np.float64)
@@ -76,7 +76,7 @@ def lead_time(asked: Asked) -> Found:
     cohort = cohort_of(asked.query, asked.data, 0)
     grid = grid_of(asked.query, changes, cohort.mature, changes.deployed_at)
     hours = (changes.deployed_at - changes.landed_at)[grid.who] / HOUR_US
-    rows = _medians(asked, grid, hours, None, COHORT_MIN)
+    rows = medians(asked, grid, hours)
     return Found(
         rows, "order_statistics", changes=cohort.mature, never_deployed_count=cohort.never_deployed_count
     )
@@ -88,7 +88,7 @@ def time_to_restore(asked: Asked) -> Found:
     counted = _incidents(asked)
     hours, ended = _censored(asked, incidents.opened_at, incidents.resolved_at)
     grid = _grid(asked.query, _incident_names(asked), counted, incidents.opened_at)
-    rows = _medians(asked, grid, hours[grid.who], ended[grid.who])
+    rows = medians(asked, grid, hours[grid.who], ended[grid.who], cohort_min=0)
     return Found(rows, "kaplan_meier")
 
 
@@ -97,8 +97,8 @@ def failed_deployment_recovery_time(asked: Asked) -> Found:
     deployments = asked.data.deployment_columns
     counted = _in_window(asked, deployments.deployed_at) & deployments.is_failed
     hours, ended = _censored(asked, deployments.deployed_at, deployments.recovered_at)
-    grid = _grid(asked.query, {"service": deployments.service}, counted, deployments.deployed_at)
-    rows = _medians(asked, grid, hours[grid.who], ended[grid.who])
+    grid = _grid(asked.query, _by_service(asked, deployments.service), counted, deployments.deployed_at)
+    rows = medians(asked, grid, hours[grid.who], ended[grid.who], cohort_min=0)
     return Found(rows, "kaplan_meier")
 
 
@@ -107,68 +107,14 @@ def detection_delay(asked: Asked) -> Found:
     incidents = asked.data.incident_columns
     counted = _incidents(asked) & ~np.isnan(incidents.detection_delay_s)
     grid = _grid(asked.query, _incident_names(asked), counted, incidents.opened_at)
-    rows = _medians(asked, grid, incidents.detection_delay_s[grid.who] / 60.0, None)
+    rows = medians(asked, grid, incidents.detection_delay_s[grid.who] / 60.0, cohort_min=0)
     return Found(rows, "order_statistics")
 
 
-# --- below ----------------------------------------------------------------------------------------
-
-
-def _in_window(asked: Asked, at: IntArray) -> BoolArray:
-    end = min(unix_us(asked.query.to), as_of_us(asked.query, asked.data) + 1)
-    return (at >= unix_us(asked.query.from_)) & (at < end)
-
-
-def _incidents(asked: Asked) -> BoolArray:
-    incidents = asked.data.incident_columns
-    return _in_window(asked, incidents.opened_at) & ~incidents.is_void
-
-
-def _incident_names(asked: Asked) -> dict[str, Names]:
-    incidents = asked.data.incident_columns
-    return {"service": incidents.service, "category": incidents.category, "severity": incidents.severity}
-
-
-def _censored(asked: Asked, start: IntArray, end: IntArray) -> tuple[FloatArray, BoolArray]:
-    ended = (end != NEVER) & (end <= asked.as_of_us)
-    stop = np.where(ended, end, asked.as_of_us)
-    return np.maximum(stop - start, 0) / HOUR_US, ended
-
-
-def _grid(query: MetricQuery, columns: dict[str, Names], counted: BoolArray, at: IntArray) -> Grid:
-    """Cells of deployments or incidents; filters on their own columns apply, others are refused."""
-    for name, wanted in query.filters.items():
-        if name not in columns:
-            raise MalformedInput(
-                f"{query.metric} has no property {name!r}", hint=f"one of {', '.join(columns)}"
-            )
-        counted = counted & columns[name].among(wanted)
-    who = np.flatnonzero(counted)
-    key = np.zeros(who.size, np.int64)
-    for name in query.group_by:
-        key = key * max(len(columns[name].names), 1) + columns[name].codes[who]
-    present, group = np.unique(key, return_inverse=True) if query.group_by else (np.zeros(1, np.int64), key)
-    labels = []
-    for value in present:
-        left, label = int(value), {}
-        for name in reversed(query.group_by):
-            left, code = divmod(left, max(len(columns[name].names), 1))
-            label[name] = columns[name].names[code]
-        labels.append({name: label[name] for name in query.group_by})
-    buckets = buckets_of(query)
-    cell = group.astype(np.int64) * buckets.count + buckets.of(at[who])
-    return Grid(tuple(labels), buckets, who, cell, np.full(who.size, -1, np.int64))
-
-
-def _share(asked: Asked, counted: BoolArray, hit: BoolArray) -> list[MetricRow]:
-    deployments = asked.data.deployment_columns
-    grid = _grid(asked.query, {"service": deployments.service}, counted, deployments.deployed_at)
-    return share_rows(asked, grid, hit, cohort_min=0)
-
-
-def _medians(
-    asked: Asked, grid: Grid, values: FloatArray, ended: BoolArray | None, cohort_min: int = 0
+def medians(
+    asked: Asked, grid: Grid, values: FloatArray, ended: BoolArray | None = None, cohort_min: int = COHORT_MIN
 ) -> list[MetricRow]:
+    """One row per cell: the median of ``values`` (by row of ``grid.who``), those not ``ended`` censored, and their mean."""
     order = np.argsort(grid.cell, kind="stable")
     parts = np.split(order, np.cumsum(grid.n)[:-1])
     rows = []
@@ -198,6 +144,78 @@ def _medians(
             )
             rows.append(_not_reached(row))
     return rows
+
+
+# --- below ----------------------------------------------------------------------------------------
+
+
+def _in_window(asked: Asked, at: IntArray) -> BoolArray:
+    end = min(unix_us(asked.query.to), as_of_us(asked.query, asked.data) + 1)
+    return (at >= unix_us(asked.query.from_)) & (at < end)
+
+
+def _incidents(asked: Asked) -> BoolArray:
+    incidents = asked.data.incident_columns
+    return _in_window(asked, incidents.opened_at) & ~incidents.is_void
+
+
+def _incident_names(asked: Asked) -> dict[str, Names]:
+    incidents = asked.data.incident_columns
+    return {
+        **_by_service(asked, incidents.service),
+        "category": incidents.category,
+        "severity": incidents.severity,
+    }
+
+
+def _censored(asked: Asked, start: IntArray, end: IntArray) -> tuple[FloatArray, BoolArray]:
+    ended = (end != NEVER) & (end <= asked.as_of_us)
+    stop = np.where(ended, end, asked.as_of_us)
+    return np.maximum(stop - start, 0) / HOUR_US, ended
+
+
+def grid_of_service(asked: Asked, service: Names, counted: BoolArray, at: IntArray) -> Grid:
+    """Cells of what belongs to a service and happened in the window: by service, by team, by time."""
+    return _grid(asked.query, _by_service(asked, service), counted & _in_window(asked, at), at)
+
+
+def _by_service(asked: Asked, service: Names) -> dict[str, Names]:
+    """The two properties of what belongs to a service. One that no team owns stands under the empty name."""
+    of = [asked.data.team_of_service.get(name, "") for name in service.names]
+    teams = tuple(sorted(set(of)))
+    place = np.array([teams.index(team) for team in of] or [0], np.int64)
+    return {"service": service, "team": Names(place[service.codes], teams)}
+
+
+def _grid(query: MetricQuery, columns: dict[str, Names], counted: BoolArray, at: IntArray) -> Grid:
+    """Cells of deployments or incidents; filters on their own columns apply, others are refused."""
+    for name, wanted in query.filters.items():
+        if name not in columns:
+            raise MalformedInput(
+                f"{query.metric} has no property {name!r}", hint=f"one of {', '.join(columns)}"
+            )
+        counted = counted & columns[name].among(wanted)
+    who = np.flatnonzero(counted)
+    key = np.zeros(who.size, np.int64)
+    for name in query.group_by:
+        key = key * max(len(columns[name].names), 1) + columns[name].codes[who]
+    present, group = np.unique(key, return_inverse=True) if query.group_by else (np.zeros(1, np.int64), key)
+    labels = []
+    for value in present:
+        left, label = int(value), {}
+        for name in reversed(query.group_by):
+            left, code = divmod(left, max(len(columns[name].names), 1))
+            label[name] = columns[name].names[code]
+        labels.append({name: label[name] for name in query.group_by})
+    buckets = buckets_of(query)
+    cell = group.astype(np.int64) * buckets.count + buckets.of(at[who])
+    return Grid(tuple(labels), buckets, who, cell, np.full(who.size, -1, np.int64))
+
+
+def _share(asked: Asked, counted: BoolArray, hit: BoolArray) -> list[MetricRow]:
+    deployments = asked.data.deployment_columns
+    grid = _grid(asked.query, _by_service(asked, deployments.service), counted, deployments.deployed_at)
+    return share_rows(asked, grid, hit, cohort_min=0)
 
 
 def _not_reached(row: MetricRow) -> MetricRow:

@@ -19,8 +19,8 @@ from correlator.estimates import (
     draw_counts,
     expected_counts,
 )
-from correlator.metric_cells import CATEGORIES, Cohort, Grid
-from correlator.metric_data import MetricData, Outcomes
+from correlator.metric_cells import CATEGORIES, OUTCOME_FILTERS, Cohort, Grid
+from correlator.metric_data import MetricData, Names, Outcomes
 from correlator.metric_queries import MetricQuery, unix_us
 from schemas.errors import MalformedInput
 from schemas.vocabulary import Candidate, OutcomeKind
@@ -29,6 +29,56 @@ INCIDENT = (OutcomeKind.INCIDENT.value,)
 FAILURE_GROUP = (OutcomeKind.FAILURE_GROUP.value,)
 DENSE = tuple(k.value for k in OutcomeKind if k is not OutcomeKind.INCIDENT)
 """What happens often enough to compare: new failure group, rollback, revert, hotfix."""
+
+
+COUNTED_KINDS: dict[str, tuple[str, ...]] = {
+    "failure_rate": DENSE,
+    "failure_ratio": DENSE,
+    "review_escape_rate": DENSE,
+    "failure_groups_per_100_changes": FAILURE_GROUP,
+    "failure_category_rate": FAILURE_GROUP,
+}
+"""Metric -> kinds of outcome that it counts where no filter says otherwise; the others count incidents."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """What splits outcomes in the rows of a question: ``names`` in the order of rows, ``code`` per share of an outcome."""
+
+    name: str
+    names: tuple[str, ...]
+    code: IntArray
+
+
+def facet_of(query: MetricQuery, data: MetricData) -> Facet | None:
+    """The one group of outcomes in ``query.group_by``, or None. Categories are there even where none occurred.
+
+    Raises:
+        MalformedInput: two of them: the shares of the one within the other would be few.
+    """
+    listed = [name for name in query.group_by if name in OUTCOME_FILTERS]
+    if len(listed) > 1:
+        raise MalformedInput(
+            f"outcomes cannot be split by {' and '.join(listed)} at once",
+            hint="filter by one of them instead",
+        )
+    if not listed:
+        return None
+    outcomes = data.outcome_columns
+    if listed == ["category"]:
+        return Facet("category", CATEGORIES, _placed_in(CATEGORIES, outcomes.category))
+    if listed == ["outcome"]:
+        kinds = kinds_of(query, COUNTED_KINDS.get(query.metric, INCIDENT))
+        return Facet("outcome", kinds, _placed_in(kinds, outcomes.kind))
+    wanted = query.filters.get("severity")
+    names = tuple(name for name in outcomes.severity.names if wanted is None or name in wanted) or ("",)
+    return Facet("severity", names, _placed_in(names, outcomes.severity))
+
+
+def _placed_in(names: tuple[str, ...], column: Names) -> IntArray:
+    """Place of each row's name in ``names``; the last place stands for any other."""
+    place = [names.index(n) if n in names else len(names) - 1 for n in column.names]
+    return np.array(place or [0], np.int64)[column.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +94,10 @@ class Masses:
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Shares over units (a change, per category or service where those are grouped) and where units stand.
+    """Shares over units (a change, per facet or service where those are grouped) and where units stand.
 
     ``row_change``: change of each share, -1 for none. A place is a unit in a cell, or all units of one change there
-    (its outcome here and its outcome elsewhere, in rows by service): ``places`` x units, ``cells`` (x categories) x
+    (its outcome here and its outcome elsewhere, in rows by service): ``places`` x units, ``cells`` (x facets) x
     places, ones.
     """
 
@@ -120,26 +170,27 @@ def failures_of(
         inside &= (scope < 0) | np.isin(scope, wanted)
     if "service" not in query.group_by:
         scope = np.full(rows.size, -1, np.int64)
-    category = _categories(outcomes, rows) if "category" in query.group_by else np.zeros(rows.size, np.int64)
+    facet = facet_of(query, data)
+    depth = len(facet.names) if facet else 1
+    part = facet.code[rows] if facet else np.zeros(rows.size, np.int64)
     width = len(changes.services.names) + 1
-    key = (change * len(CATEGORIES) + category) * width + scope + 1
+    key = (change * depth + part) * width + scope + 1
     unit = np.full(rows.size, -1, np.int64)
     keys, unit[inside] = np.unique(key[inside], return_inverse=True)
     outcome = np.unique(outcomes.outcome[rows], return_inverse=True)[1].astype(np.int64)
     left, unit_scope = np.divmod(keys, width)
-    unit_change, unit_category = np.divmod(left, len(CATEGORIES))
-    depth = len(CATEGORIES) if "category" in query.group_by else 1
+    unit_change, unit_part = np.divmod(left, depth)
     return Failures(
         Shares(outcome, unit, outcomes.weight[rows]),
         change,
         unit_change,
-        *_placed(grid, unit_change, unit_category, unit_scope - 1, depth),
+        *_placed(grid, unit_change, unit_part, unit_scope - 1, depth),
         masses_of(query, outcomes, counts, cohort),
     )
 
 
 def _placed(
-    grid: Grid, unit_change: IntArray, unit_category: IntArray, unit_scope: IntArray, depth: int
+    grid: Grid, unit_change: IntArray, unit_part: IntArray, unit_scope: IntArray, depth: int
 ) -> tuple[sparse.csr_array, sparse.csr_array]:
     """(places x units, cells x places): where in the grid each unit stands."""
     order = np.argsort(grid.who, kind="stable")
@@ -150,7 +201,7 @@ def _placed(
     place = order[np.repeat(first - (np.cumsum(count) - count), count) + np.arange(unit.size)]
     fits = (grid.service[place] < 0) | (unit_scope[unit] < 0) | (grid.service[place] == unit_scope[unit])
     unit, place = unit[fits], place[fits]
-    cell = grid.cell[place] * depth + unit_category[unit]
+    cell = grid.cell[place] * depth + unit_part[unit]
     width = int(unit_change.max()) + 1 if unit_change.size else 1
     keys, at = np.unique(cell * width + unit_change[unit], return_inverse=True)
     places = sparse.csr_array((np.ones(unit.size, np.int64), (at, unit)), shape=(keys.size, unit_change.size))
@@ -204,8 +255,3 @@ def _scope(data: MetricData, rows: IntArray, change: IntArray) -> IntArray:
     pairs = owner * max(len(services.names), 1) + services.codes
     ran = np.isin(change * max(len(services.names), 1) + wanted, pairs) & (change >= 0) & (wanted >= 0)
     return np.where(ran, wanted, -1).astype(np.int64)
-
-
-def _categories(outcomes: Outcomes, rows: IntArray) -> IntArray:
-    place = [CATEGORIES.index(n) if n in CATEGORIES else len(CATEGORIES) - 1 for n in outcomes.category.names]
-    return np.array(place or [0], np.int64)[outcomes.category.codes[rows]]

@@ -11,9 +11,9 @@ import numpy as np
 from correlator import estimates
 from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.metric_catalogue import COHORT_MIN, Metric
-from correlator.metric_cells import CATEGORIES, Grid
+from correlator.metric_cells import Grid
 from correlator.metric_data import MetricData
-from correlator.metric_failures import Masses
+from correlator.metric_failures import Masses, facet_of
 from correlator.metric_queries import MetricQuery, MetricRow
 
 
@@ -116,7 +116,14 @@ def figure(
     )
 
 
-def share_rows(asked: Asked, grid: Grid, hit: BoolArray, *, cohort_min: int = COHORT_MIN) -> list[MetricRow]:
+def share_rows(
+    asked: Asked,
+    grid: Grid,
+    hit: BoolArray,
+    *,
+    cohort_min: int = COHORT_MIN,
+    extra: Mapping[str, FloatArray] | None = None,
+) -> list[MetricRow]:
     """One row per cell: the share of its members that were hit, with the Wilson interval; nobody's cause is in doubt.
 
     Args:
@@ -137,6 +144,7 @@ def share_rows(asked: Asked, grid: Grid, hit: BoolArray, *, cohort_min: int = CO
         denominator=n,
         n=grid.n,
         cohort_min=cohort_min,
+        extra=extra,
     )
 
 
@@ -154,20 +162,21 @@ def cell_rows(
     min_n: int | None = None,
     cohort_min: int = COHORT_MIN,
 ) -> list[MetricRow]:
-    """One row per cell (and category, when grouped), ordered by time, then group, then category.
+    """One row per cell (and facet of outcomes, when grouped), ordered by time, then group, then facet.
 
-    Arrays are by cell = group x buckets + bucket, with categories innermost.
+    Arrays are by cell = group x buckets + bucket, with facets innermost.
     """
-    query = asked.query
-    categories = CATEGORIES if "category" in query.group_by and value.size != grid.cell_count else ("",)
-    depth, buckets = len(categories), grid.buckets
+    query, buckets = asked.query, grid.buckets
+    facet = facet_of(query, asked.data)
+    parts = facet.names if facet else ("",)
+    depth = len(parts)
     rows = []
     for b, time in enumerate(buckets.names):
         for g, labels in enumerate(grid.groups):
-            for k, category in enumerate(categories):
+            for k, part in enumerate(parts):
                 i = (g * buckets.count + b) * depth + k
                 groups = {
-                    name: category if name == "category" and depth > 1 else labels[name]
+                    name: part if facet is not None and name == facet.name else labels[name]
                     for name in query.group_by
                 }
                 rows.append(

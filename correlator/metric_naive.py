@@ -72,28 +72,33 @@ def blamed_of(query: MetricQuery, data: MetricData, kinds: tuple[str, ...], as_o
     blamed on the last deployment of all.
     """
     changes, outcomes = data.change_columns, data.outcome_columns
-    services = changes.services
-    deployed = (changes.deployed_at != NEVER) & (changes.deployed_at <= as_of_us)
-    moments = np.unique(changes.deployed_at[deployed])
-    width, anywhere = moments.size + 1, len(services.names)
-    owner = np.repeat(np.arange(changes.count), services.counts)
-    listed = np.flatnonzero(deployed)
-    change = np.r_[owner[deployed[owner]], listed]
-    service = np.r_[services.codes[deployed[owner]], np.full(listed.size, anywhere)]
-    batch = service * width + np.searchsorted(moments, changes.deployed_at[change])
-    order = np.argsort(batch, kind="stable")
-    batch, change = batch[order], change[order]
-
+    services, anywhere = changes.services, len(changes.services.names)
+    is_deployed = (changes.deployed_at != NEVER) & (changes.deployed_at <= as_of_us)
+    listed = np.flatnonzero(is_deployed)
     counts = relevant(query, outcomes, kinds) & (outcomes.occurred_at <= as_of_us)
-    first = np.flatnonzero(counts)[np.unique(outcomes.outcome[counts], return_index=True)[1]]
-    code = np.array(
-        [services.names.index(n) if n in services.names else anywhere for n in outcomes.service.names]
-    )
-    where = code[outcomes.service.codes[first]] if first.size else np.zeros(0, np.int64)
-    rank = np.searchsorted(moments, outcomes.occurred_at[first], side="right") - 1
-    found = np.searchsorted(batch, where * width + rank, side="right") - 1
-    valid = (found >= 0) & (rank >= 0)
-    blamed = batch[found[valid]]
-    blamed = np.unique(blamed[blamed // width == where[valid]])
-    hit = np.isin(batch, blamed)
-    return Blamed(batch[hit], change[hit])
+    rows = np.flatnonzero(counts)
+    first = rows[np.flatnonzero(np.r_[True, np.diff(outcomes.outcome[rows]) != 0])] if rows.size else rows
+    if not listed.size or not first.size:
+        return Blamed(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    owner = np.repeat(np.arange(changes.count), services.counts)
+    inside = is_deployed[owner]
+    change = np.r_[owner[inside], listed]
+    service = np.r_[services.codes[inside], np.full(listed.size, anywhere)]
+    # One number per service and moment: a search then finds the last deployment before each outcome.
+    start = int(changes.deployed_at[listed].min())
+    width = int(changes.deployed_at[listed].max()) - start + 1
+    key = service * width + (changes.deployed_at[change] - start)
+    order = np.argsort(key, kind="stable")
+    key, change = key[order], change[order]
+    place = {name: n for n, name in enumerate(services.names)}
+    code = np.array([place.get(name, anywhere) for name in outcomes.service.names])
+    where = code[outcomes.service.codes[first]]
+    age = np.minimum(outcomes.occurred_at[first] - start, width - 1)
+    last = np.searchsorted(key, where * width + age, side="right") - 1
+    valid = (last >= 0) & (age >= 0)
+    valid &= key[np.maximum(last, 0)] // width == where
+    found = np.unique(key[last[valid]])
+    low, high = np.searchsorted(key, found, side="left"), np.searchsorted(key, found, side="right")
+    size = high - low
+    at = np.repeat(low - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
+    return Blamed(np.repeat(found, size), change[at])

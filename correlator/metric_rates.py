@@ -1,68 +1,40 @@
 """Rates over deployed changes: how many failed, how many outcomes per 100 changes or per 1,000 lines."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from correlator import estimates, ratios
+from correlator import adjusted_ratios, estimates, ratios
 from correlator.estimates import FloatArray, IntArray
-from correlator.metric_cells import CATEGORIES, Cohort, Grid, cohort_of, grid_of
-from correlator.metric_failures import DENSE, FAILURE_GROUP, INCIDENT, Failures, failures_of, kinds_of
+from correlator.metric_cells import CATEGORIES, OUTCOME_FILTERS, Cohort, Grid, cohort_of, grid_of
+from correlator.metric_contrasts import contrasts_of, has_contrasts
+from correlator.metric_data import DAY_US
+from correlator.metric_failures import (
+    COUNTED_KINDS,
+    INCIDENT,
+    Failures,
+    facet_of,
+    failures_of,
+    kinds_of,
+)
 from correlator.metric_figures import Asked, Found, cell_rows, number
 from correlator.metric_queries import MetricRow
+from correlator.metric_sides import prior_of
 from schemas.vocabulary import Caveat
 
 OVERDISPERSED_FROM = 1.2
+OVERLAPPING = {"service", "team", "tool", "model"}
+"""A change may stand in several of these groups."""
 
 
-def failure_rate(asked: Asked) -> Found:
-    """Share of mature changes with at least one dense outcome; see METRICS.md."""
-    return _share(asked, DENSE)
-
-
-def change_failure_rate(asked: Asked) -> Found:
-    """Share of mature changes with at least one incident; see METRICS.md."""
-    return _share(asked, INCIDENT)
-
-
-def incidents_per_100_changes(asked: Asked) -> Found:
-    """Incidents by weight per 100 mature changes; see METRICS.md."""
-    return _per_exposure(asked, INCIDENT, _hundred_changes)
-
-
-def failure_groups_per_100_changes(asked: Asked) -> Found:
-    """Failure groups by weight per 100 mature changes; see METRICS.md."""
-    return _per_exposure(asked, FAILURE_GROUP, _hundred_changes)
-
-
-def incidents_per_1000_lines(asked: Asked) -> Found:
-    """Incidents by weight per 1,000 lines that mature changes added; see METRICS.md."""
-    return _per_exposure(asked, INCIDENT, _thousand_lines)
-
-
-def failure_category_rate(asked: Asked) -> Found:
-    """Failure groups (or the outcomes of the filter) per 100 mature changes, by category where grouped."""
-    return _per_exposure(asked, FAILURE_GROUP, _hundred_changes)
-
-
-def _exposed(asked: Asked, kinds: tuple[str, ...]) -> tuple[Cohort, Grid, Failures]:
-    changes = asked.data.change_columns
-    cohort = cohort_of(asked.query, asked.data, asked.window_days)
-    grid = grid_of(asked.query, changes, cohort.mature, changes.deployed_at)
-    failures = failures_of(asked.query, asked.data, cohort, grid, kinds_of(asked.query, kinds))
-    return cohort, grid, failures
-
-
-def _depth(asked: Asked) -> int:
-    return len(CATEGORIES) if "category" in asked.query.group_by else 1
-
-
-def _share(asked: Asked, kinds: tuple[str, ...]) -> Found:
-    cohort, grid, failures = _exposed(asked, kinds)
+def changes_that_failed(asked: Asked) -> Found:
+    """Share of mature changes with at least one of the outcomes that the metric counts; see METRICS.md."""
+    cohort, grid, failures = exposed(asked)
     n = np.repeat(grid.n, _depth(asked))
     expected = failures.expected(once=True)
-    drawn = failures.to_cells(failures.draw(asked.rng), once=True)
+    drawn = failures.to_cells(_draw(asked, grid, failures), once=True)
     low, high = estimates.cfr(expected, drawn, n, asked.rng, asked.query.level)
     rows = cell_rows(
         asked,
@@ -74,17 +46,76 @@ def _share(asked: Asked, kinds: tuple[str, ...]) -> Found:
         denominator=n.astype(np.float64),
         n=n,
     )
-    return _found(rows, "draws_beta", cohort, failures)
+    meta = {}
+    if has_contrasts(asked, grid):
+        meta["contrasts"] = contrasts_of(asked, grid, drawn)
+    return _found(rows, "draws_beta", cohort, failures, meta=meta)
+
+
+def per_100_changes(asked: Asked) -> Found:
+    """Outcomes by weight per 100 mature changes, by facet where grouped; see METRICS.md."""
+    return _per_exposure(asked, _hundred_changes)
+
+
+def per_1000_added_lines(asked: Asked) -> Found:
+    """Outcomes by weight per 1,000 lines that mature changes added; see METRICS.md."""
+    return _per_exposure(asked, _thousand_lines)
+
+
+def per_1000_changed_lines(asked: Asked) -> Found:
+    """Outcomes by weight per 1,000 lines that mature changes added or deleted; see METRICS.md."""
+    return _per_exposure(asked, _thousand_changed_lines)
+
+
+def per_100_change_weeks(asked: Asked) -> Found:
+    """Outcomes by weight per 100 weeks that changes have run, young ones included for as long as they have; see METRICS.md."""
+    cohort = cohort_of(asked.query, asked.data, asked.window_days)
+    every = np.sort(np.concatenate([cohort.mature, cohort.immature]))
+    whole = replace(cohort, mature=every, immature=np.zeros(0, np.int64))
+    return _per_exposure(asked, _hundred_weeks, whole)
+
+
+def exposed(asked: Asked, cohort: Cohort | None = None) -> tuple[Cohort, Grid, Failures]:
+    """The changes of a question that are followed to the end (or ``cohort``), their cells, and what befell them."""
+    changes = asked.data.change_columns
+    found = cohort or cohort_of(asked.query, asked.data, asked.window_days)
+    grid = grid_of(asked.query, changes, found.mature, changes.deployed_at)
+    kinds = kinds_of(asked.query, COUNTED_KINDS.get(asked.metric.id, INCIDENT))
+    return found, grid, failures_of(asked.query, asked.data, found, grid, kinds)
+
+
+def _draw(asked: Asked, grid: Grid, failures: Failures) -> IntArray:
+    """Units x draws of outcomes caused. Groups that do not overlap draw with their own rates.
+
+    Draws by weight alone pull groups together: the doubtful part of each weight falls on whoever else was deployed.
+    Of two groups that fail at 4 and 6.8 in 100, 1,000 changes each, intervals around such draws held the rate 82 to 85
+    times in 100 where the culprit had half of the weight.
+    """
+    named = set(asked.query.group_by) - set(OUTCOME_FILTERS)
+    if not named or named & OVERLAPPING or len(grid.groups) < 2:
+        return failures.draw(asked.rng)
+    changes = asked.data.change_columns
+    group = np.full(changes.count, -1, np.int64)
+    group[grid.who] = grid.cell // grid.buckets.count
+    who = np.flatnonzero(group >= 0)
+    n = np.bincount(group[who], minlength=len(grid.groups)).astype(np.float64)
+    prior = estimates.summed(prior_of(changes.lines_added[who]), group[who], n.size) / np.maximum(n, 1)
+    return adjusted_ratios.aware_counts(failures.shares, group[failures.unit_change], n, prior, asked.rng)
+
+
+def _depth(asked: Asked) -> int:
+    facet = facet_of(asked.query, asked.data)
+    return len(facet.names) if facet else 1
 
 
 def _per_exposure(
-    asked: Asked, kinds: tuple[str, ...], exposure_of: Callable[[Asked, Grid], FloatArray]
+    asked: Asked, exposure_of: Callable[[Asked, Grid], FloatArray], among: Cohort | None = None
 ) -> Found:
-    cohort, grid, failures = _exposed(asked, kinds)
+    cohort, grid, failures = exposed(asked, among)
     depth = _depth(asked)
     n = np.repeat(grid.n, depth)
     exposure = np.repeat(exposure_of(asked, grid), depth)
-    units = failures.draw(asked.rng)
+    units = _draw(asked, grid, failures)
     expected = failures.expected(once=False)
     drawn = failures.to_cells(units, once=False)
     # phi from the expected sums over draws: a cell of few events has no steady phi of its own in every draw.
@@ -182,6 +213,18 @@ def _hundred_changes(asked: Asked, grid: Grid) -> FloatArray:  # noqa: ARG001
 def _thousand_lines(asked: Asked, grid: Grid) -> FloatArray:
     lines = asked.data.change_columns.lines_added[grid.who].astype(np.float64)
     return estimates.summed(lines, grid.cell, grid.cell_count) / 1000.0
+
+
+def _thousand_changed_lines(asked: Asked, grid: Grid) -> FloatArray:
+    changes = asked.data.change_columns
+    lines = (changes.lines_added + changes.lines_deleted)[grid.who].astype(np.float64)
+    return estimates.summed(lines, grid.cell, grid.cell_count) / 1000.0
+
+
+def _hundred_weeks(asked: Asked, grid: Grid) -> FloatArray:
+    age = asked.as_of_us - asked.data.change_columns.deployed_at[grid.who]
+    weeks = np.clip(age, 0, asked.window_days * DAY_US) / (7 * DAY_US)
+    return estimates.summed(weeks, grid.cell, grid.cell_count) / 100.0
 
 
 def _divide(numerator: FloatArray, denominator: FloatArray | IntArray) -> FloatArray:

@@ -11,11 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from correlator import metric_bounds as bounds
 from correlator import metric_comparisons as comparisons
 from correlator import metric_coverage as coverages
 from correlator import metric_deployments as deliveries
+from correlator import metric_exposures as exposures
+from correlator import metric_firefighting as firefighting
 from correlator import metric_lines as lines
 from correlator import metric_rates as rates
+from correlator import metric_reviews as reviews
+from correlator import metric_survival as survival
 from correlator.metric_catalogue import DEFINITION_VERSION, METRICS, Metric
 from correlator.metric_cells import OUTCOME_FILTERS, as_of_us
 from correlator.metric_data import MetricData
@@ -44,33 +49,54 @@ _WITHOUT_OUTCOMES = {
     "line_rework_rate",
     "share_of_changes_reworked",
     "lines_fixed_rate",
+    "line_survival",
     "ai_share_of_output",
+    "firefighting_load",
     "lead_time",
     "line_rework_ratio",
+    "unreviewed_share",
+    "first_pass_share",
+    "approvals_per_change",
+    "review_comments_per_change",
+    "review_time",
+    "review_pace",
 }
 """Metrics over changes that read no outcomes: a filter on those is refused, never ignored."""
 
 _FUNCTIONS: dict[str, Callable[[Asked], Found]] = {
-    "failure_rate": rates.failure_rate,
-    "change_failure_rate": rates.change_failure_rate,
-    "incidents_per_100_changes": rates.incidents_per_100_changes,
-    "failure_groups_per_100_changes": rates.failure_groups_per_100_changes,
-    "incidents_per_1000_lines": rates.incidents_per_1000_lines,
-    "failure_category_rate": rates.failure_category_rate,
+    "failure_rate": rates.changes_that_failed,
+    "change_failure_rate": rates.changes_that_failed,
+    "incidents_per_100_changes": rates.per_100_changes,
+    "failure_groups_per_100_changes": rates.per_100_changes,
+    "incidents_per_1000_lines": rates.per_1000_added_lines,
+    "incidents_per_1000_changed_lines": rates.per_1000_changed_lines,
+    "incidents_per_100_change_weeks": rates.per_100_change_weeks,
+    "failure_category_rate": rates.per_100_changes,
     "revert_rate": lines.revert_rate,
     "line_rework_rate": lines.line_rework_rate,
     "share_of_changes_reworked": lines.share_of_changes_reworked,
     "lines_fixed_rate": lines.lines_fixed_rate,
+    "line_survival": survival.line_survival,
     "ai_share_of_output": lines.ai_share_of_output,
+    "firefighting_load": firefighting.firefighting_load,
+    "unreviewed_share": reviews.unreviewed_share,
+    "first_pass_share": reviews.first_pass_share,
+    "approvals_per_change": reviews.approvals_per_change,
+    "review_comments_per_change": reviews.review_comments_per_change,
+    "review_time": reviews.review_time,
+    "review_pace": reviews.review_pace,
+    "review_escape_rate": reviews.review_escape_rate,
     "deployment_change_failure_rate": deliveries.deployment_change_failure_rate,
     "deployment_rework_rate": deliveries.deployment_rework_rate,
     "deployment_frequency": deliveries.deployment_frequency,
+    "incidents_per_100_deployments": exposures.incidents_per_100_deployments,
+    "incidents_per_million_requests": exposures.incidents_per_million_requests,
     "lead_time": deliveries.lead_time,
     "time_to_restore": deliveries.time_to_restore,
     "failed_deployment_recovery_time": deliveries.failed_deployment_recovery_time,
     "detection_delay": deliveries.detection_delay,
-    "failure_ratio": comparisons.failure_ratio,
-    "change_failure_ratio": comparisons.change_failure_ratio,
+    "failure_ratio": lambda asked: bounds.bounded(asked, comparisons.failure_ratio(asked)),
+    "change_failure_ratio": lambda asked: bounds.bounded(asked, comparisons.change_failure_ratio(asked)),
     "line_rework_ratio": comparisons.line_rework_ratio,
     "coverage": coverages.coverage,
 }

@@ -1,8 +1,8 @@
-"""How many times as often do changes of one arm fail as those of the other: four estimators and their companions.
+"""How many times as often do changes of one arm fail as those of the other, nothing adjusted; and ratios of line rework.
 
-Arm 1 is the marked one, arm 0 the one compared with. ``blind`` weights know no arm and pull the ratio toward 1;
-``aware`` draws undo that, within strata; the tag correction undoes labels that are sometimes wrong; ``score`` is for
-outcomes whose cause is known. Nothing here says "caused": METRICS.md names what each ratio assumes.
+Arm 1 is the marked one, arm 0 the one compared with. ``blind`` weights know no arm and pull the ratio toward 1 (what
+undoes that stands in ``correlator/adjusted_ratios.py``); ``koopman`` is for outcomes whose cause is known. Nothing here
+says "caused": METRICS.md names what each ratio assumes.
 """
 
 import math
@@ -12,25 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from correlator.estimates import (
-    CERTAIN,
-    DRAWS,
-    FloatArray,
-    IntArray,
-    Padded,
-    RatioOfSums,
-    Shares,
-    beta_draws,
-    pad,
-    summed,
-)
-
-CHAINS = 30
-"""Arm-aware draws, pooled by Rubin's rule; 25 to 50 suffice, the between-draw variance is small."""
-ITERATIONS = 10
-"""Steps after which a chain has forgotten where it began (no change after 6 in simulations)."""
-CORRECTION = 0.25
-"""Added to both Mantel-Haenszel sums: about half an event each, so that a draw with an empty arm stays finite."""
+from correlator.estimates import DRAWS, FloatArray, IntArray, RatioOfSums, beta_draws, summed
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,247 +141,6 @@ def blind(
     )
 
 
-# --- arm-aware, within strata -----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Strata:
-    """Changes of each arm per stratum. ``of_unit`` and ``arm``: per unit, where and which it is."""
-
-    of_unit: IntArray
-    arm: IntArray
-    n1: FloatArray
-    n0: FloatArray
-
-    @property
-    def weight(self) -> float:
-        """Sum of n1 n0 / N: 0 when no stratum holds both arms."""
-        total = self.n1 + self.n0
-        return float((self.n1 * self.n0 / np.where(total > 0, total, 1)).sum())
-
-    @property
-    def overlap(self) -> float:
-        """Share of changes that stand in a stratum that holds both arms."""
-        total = float((self.n1 + self.n0).sum())
-        both = (self.n1 > 0) & (self.n0 > 0)
-        return float((self.n1 + self.n0)[both].sum()) / total if total else 0.0
-
-    @property
-    def used(self) -> int:
-        return int(((self.n1 > 0) & (self.n0 > 0)).sum())
-
-
-@dataclass(frozen=True, slots=True)
-class MantelHaenszel:
-    """Pooled fits, one per draw: log ratio and risk difference with variances, and the two standardised risks."""
-
-    log_ratio: FloatArray
-    log_variance: FloatArray
-    difference: FloatArray
-    difference_variance: FloatArray
-    risk_1: FloatArray
-    risk_0: FloatArray
-
-
-def mantel_haenszel(
-    a: FloatArray, c: FloatArray, n1: FloatArray, n0: FloatArray, correction: float = CORRECTION
-) -> MantelHaenszel:
-    """Mantel-Haenszel ratio and difference per draw; ``a``, ``c``: strata x draws, failed changes of arms 1 and 0.
-
-    Source: Greenland and Robins 1985 (variances); ``correction`` is added to both sums.
-    """
-    both = (n1 > 0) & (n0 > 0)
-    a, c, n1, n0 = a[both], c[both], n1[both, None], n0[both, None]
-    total = n1 + n0
-    weight = float((n1 * n0 / total).sum())
-    r = (a * n0 / total).sum(0) + correction
-    s = (c * n1 / total).sum(0) + correction
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = (((a + c) * n1 * n0 - a * c * total) / total**2).sum(0) / (r * s)
-        # The correction adds half an event to each arm; without it a draw without events would seem certain.
-        variance = np.where(variance > 0, variance, 1 / r + 1 / s)
-        log_ratio = np.log(r) - np.log(s)
-        spread = (a * (n1 - a) * n0**3 + c * (n0 - c) * n1**3) / (n1 * n0 * total**2)
-    return MantelHaenszel(
-        log_ratio,
-        variance,
-        (r - s) / weight,
-        np.clip(spread.sum(0), 0, None) / weight**2,
-        r / weight,
-        s / weight,
-    )
-
-
-def aware(
-    shares: Shares,
-    arm_of_row: IntArray,
-    strata: Strata,
-    rng: np.random.Generator,
-    *,
-    counts_each: bool = False,
-    chains: int = CHAINS,
-) -> MantelHaenszel | None:
-    """Draws of who caused what that let an arm's own rate speak, each fitted within strata.
-
-    One chain: draw a culprit per outcome with weight x RR for candidates of arm 1, fit, draw RR from the fit, repeat.
-    Only rates come out of this; what is shown to people about an incident never uses it.
-
-    Args:
-        shares: units are indices into ``strata.of_unit``.
-        arm_of_row: per share, 1 for a candidate of arm 1 inside the exposure or not, else 0.
-        strata: of the changes in exposure.
-        rng: seeded by the caller.
-        counts_each: count every outcome of a unit, not only whether it had one.
-        chains: independent draws.
-
-    Returns:
-        One fit per chain; None where no stratum holds both arms.
-    """
-    if strata.weight <= 0:
-        return None
-    units = strata.of_unit.size
-    certain = shares.weight >= CERTAIN
-    is_fixed = np.zeros(max(shares.outcome_count, 1), dtype=bool)
-    is_fixed[shares.outcome[certain]] = True
-    relevant = np.zeros(max(shares.outcome_count, 1), dtype=bool)
-    relevant[shares.outcome[shares.unit >= 0]] = True
-    fixed_rows = certain & (shares.unit >= 0)
-    fixed = np.bincount(shares.unit[fixed_rows], minlength=units)
-    rows = relevant[shares.outcome] & ~is_fixed[shares.outcome] if shares.outcome.size else certain
-    inside, outside = rows & (shares.unit >= 0), rows & (shares.unit < 0) & (arm_of_row == 1)
-    padded = pad(shares.outcome[inside], shares.weight[inside])
-    elsewhere = summed(shares.weight[outside], shares.outcome[outside], shares.outcome_count)[padded.outcome]
-    unit, arm = shares.unit[inside], arm_of_row[inside]
-    log_ratio = np.zeros(chains)
-    fit = None
-    for _ in range(ITERATIONS if padded.outcome_count else 1):
-        counts = fixed[:, None] + _pick_with_ratio(
-            padded, unit, arm, ratio=np.exp(log_ratio), elsewhere=elsewhere, units=units, rng=rng
-        )
-        events = counts if counts_each else (counts > 0)
-        a = _by_stratum(events, strata, 1)
-        c = _by_stratum(events, strata, 0)
-        fit = mantel_haenszel(a, c, strata.n1, strata.n0)
-        log_ratio = fit.log_ratio + np.sqrt(fit.log_variance) * rng.standard_normal(chains)
-        # A chain that wandered off on an empty arm would never return: 20 times is beyond any real arm.
-        log_ratio = np.clip(log_ratio, -3.0, 3.0)
-    return fit
-
-
-def _by_stratum(
-    events: "np.ndarray[tuple[int, int], np.dtype[np.generic]]", strata: Strata, arm: int
-) -> FloatArray:
-    totals = np.zeros((strata.n1.size, events.shape[1]))
-    chosen = strata.arm == arm
-    if chosen.any():
-        order = np.argsort(strata.of_unit[chosen], kind="stable")
-        where = strata.of_unit[chosen][order]
-        starts = np.flatnonzero(np.r_[True, where[1:] != where[:-1]])
-        totals[where[starts]] = np.add.reduceat(events[chosen][order].astype(np.float64), starts, axis=0)
-    return totals
-
-
-def _pick_with_ratio(
-    padded: Padded,
-    unit: IntArray,
-    arm: IntArray,
-    *,
-    ratio: FloatArray,
-    elsewhere: FloatArray,
-    units: int,
-    rng: np.random.Generator,
-) -> IntArray:
-    """Units x chains: outcomes caused, when candidates of arm 1 weigh ``ratio`` (chains) times what they did.
-
-    ``elsewhere``: per outcome, the weight of candidates of arm 1 outside of the exposure.
-    """
-    chains = ratio.size
-    if not padded.outcome_count:
-        return np.zeros((units, chains), np.int64)
-    is_marked = np.where(padded.row >= 0, arm[padded.row], 0) == 1
-    marked = np.where(is_marked, padded.weight, 0.0)
-    other = padded.weight - marked
-    nobody = np.clip(1 - padded.weight.sum(1) - elsewhere, 0, None)
-    total = (marked.sum(1) + elsewhere)[:, None] * ratio + (other.sum(1) + nobody)[:, None]
-    threshold = rng.random((padded.outcome_count, chains)) * total
-    cumulative = np.zeros_like(threshold)
-    chosen = np.zeros(threshold.shape, np.int64)
-    for k, length in enumerate(padded.prefix):
-        cumulative[:length] += marked[:length, k, None] * ratio + other[:length, k, None]
-        chosen[:length] += threshold[:length] >= cumulative[:length]
-    rows = np.column_stack([padded.row, np.full(padded.outcome_count, -1)])
-    picked = np.take_along_axis(rows, chosen, axis=1)
-    outcome, chain = np.nonzero(picked >= 0)
-    who = unit[picked[outcome, chain]]
-    return np.bincount(who * chains + chain, minlength=units * chains).reshape(units, chains)
-
-
-def rubin(point: FloatArray, variance: FloatArray, level: float = 0.95) -> tuple[float, float, float]:
-    """Pool draws: mean, and mean -+ z sqrt(mean variance + (1 + 1/M) variance of points). Source: Rubin 1987."""
-    between = float(point.var(ddof=1)) if point.size > 1 else 0.0
-    spread = math.sqrt(float(variance.mean()) + (1 + 1 / point.size) * between)
-    z = float(special.ndtri(0.5 + level / 2))
-    center = float(point.mean())
-    return center, center - z * spread, center + z * spread
-
-
-def pooled(fit: MantelHaenszel, level: float = 0.95) -> Ratio:
-    """The adjusted ratio of :func:`aware`, pooled; value = rate_1 / rate_0 (geometric means over the draws)."""
-    center, low, high = rubin(fit.log_ratio, fit.log_variance, level)
-    difference = rubin(fit.difference, fit.difference_variance, level)
-    rate_1 = math.exp(float(np.log(fit.risk_1).mean()))
-    rate_0 = math.exp(float(np.log(fit.risk_0).mean()))
-    return Ratio(
-        math.exp(center),
-        math.exp(low),
-        math.exp(high),
-        100 * rate_1,
-        100 * rate_0,
-        100 * difference[0],
-        100 * difference[1],
-        100 * difference[2],
-    )
-
-
-# --- tag errors -------------------------------------------------------------------------------------
-
-
-def tag_corrected(
-    log_ratio: FloatArray,
-    log_variance: FloatArray,
-    marked_share: float,
-    errors: TagErrors,
-    rng: np.random.Generator,
-    *,
-    level: float = 0.95,
-) -> tuple[float | None, float | None, float | None]:
-    """The ratio that would be seen with true labels: median, low, high; None at the top: unbounded.
-
-    Per draw, with sensitivity and specificity from their Beta posteriors: prevalence by Rogan and Gladen 1978, then
-    PPV, NPV, then ratio = (NPV r - (1 - PPV)) / (PPV - (1 - NPV) r). A draw whose denominator is not positive is
-    unbounded, so the upper end opens rather than being clipped. Assumes that tag errors do not depend on failing.
-    """
-    repeats = -(-4 * DRAWS // log_ratio.size)
-    center = np.tile(log_ratio, repeats)
-    observed = np.exp(center + np.sqrt(np.tile(log_variance, repeats)) * rng.standard_normal(center.size))
-    size = center.size
-    sensitivity = rng.beta(errors.found + 0.5, errors.ai_labelled - errors.found + 0.5, size)
-    specificity = rng.beta(errors.passed + 0.5, errors.other_labelled - errors.passed + 0.5, size)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        prevalence = (marked_share - (1 - specificity)) / (sensitivity + specificity - 1)
-        prevalence = np.clip(prevalence, 1e-6, 1 - 1e-6)
-        positive = prevalence * sensitivity
-        ppv = positive / (positive + (1 - prevalence) * (1 - specificity))
-        negative = (1 - prevalence) * specificity
-        npv = negative / (negative + prevalence * (1 - sensitivity))
-        top = npv * observed - (1 - ppv)
-        bottom = ppv - (1 - npv) * observed
-        corrected = np.where(bottom <= 0, np.inf, np.clip(top, 0, None) / np.where(bottom <= 0, 1, bottom))
-    tail = (1 - level) / 2
-    low, middle, high = np.quantile(corrected, [tail, 0.5, 1 - tail], method="higher")
-    return tuple(float(q) if np.isfinite(q) else None for q in (middle, low, high))  # type: ignore[return-value]
-
-
 # --- line rework ------------------------------------------------------------------------------------
 
 
@@ -419,42 +160,92 @@ def of_sums(
     return value, value * math.exp(-half), value * math.exp(half) if math.isfinite(half) else None
 
 
+@dataclass(frozen=True, slots=True)
+class LineSums:
+    """Mantel-Haenszel over lines. Per stratum: what arm 1 and arm 0 give to the two sums, and changes of either arm.
+
+    ``freedom``: degrees of freedom of the variance: as few as a handful where a few huge changes make most of it.
+    """
+
+    a: FloatArray
+    c: FloatArray
+    a_variance: float
+    c_variance: float
+    weight: float
+    n1: FloatArray
+    n0: FloatArray
+    freedom: float
+
+    @property
+    def log_ratio(self) -> float:
+        return math.log(float(self.a.sum()) / float(self.c.sum()))
+
+    @property
+    def log_error(self) -> float:
+        return math.sqrt(
+            self.a_variance / float(self.a.sum()) ** 2 + self.c_variance / float(self.c.sum()) ** 2
+        )
+
+    def interval(self, level: float = 0.95) -> tuple[float, float, float]:
+        """(ratio, low, high), by the delta method on the log scale."""
+        half = float(special.stdtrit(self.freedom, 0.5 + level / 2)) * self.log_error
+        return math.exp(self.log_ratio), math.exp(self.log_ratio - half), math.exp(self.log_ratio + half)
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """Standardised rates of arm 1 and of arm 0."""
+        return float(self.a.sum()) / self.weight, float(self.c.sum()) / self.weight
+
+
 def stratified_of_sums(
     part: FloatArray, whole: FloatArray, arm: IntArray, stratum: IntArray
-) -> tuple[float, float, float, float] | None:
-    """Mantel-Haenszel over lines: (log ratio, its variance, standardised rate of arm 1, of arm 0).
+) -> LineSums | None:
+    """Reworked lines (``part``) of added ones (``whole``) per change, compared within strata.
 
-    The variance is linearised per change around the stratum's common rate, so lines of one change fall together.
-    None where no stratum holds both arms or an arm has no reworked line.
+    The variance is linearised per change around the stratum's rate under the common ratio, so lines of one change fall
+    together. None where no stratum holds both arms or an arm has no
+    reworked line.
     """
     count = int(stratum.max()) + 1 if stratum.size else 0
     sums = {
-        (a, k): np.bincount(stratum[arm == a], weights=v[arm == a], minlength=count)
+        (a, k): summed(v[arm == a], stratum[arm == a], count)
         for a in (0, 1)
-        for k, v in (("part", part), ("whole", whole))
+        for k, v in (("part", part), ("whole", whole), ("n", np.ones(arm.size)))
     }
     total = sums[1, "whole"] + sums[0, "whole"]
     both = (sums[1, "whole"] > 0) & (sums[0, "whole"] > 0)
     safe = np.where(total > 0, total, 1.0)
-    to_1 = np.where(both, sums[0, "whole"] / safe, 0.0)
-    to_0 = np.where(both, sums[1, "whole"] / safe, 0.0)
-    r = float((sums[1, "part"] * to_1).sum())
-    s = float((sums[0, "part"] * to_0).sum())
-    weight = float(np.where(both, sums[1, "whole"] * sums[0, "whole"] / safe, 0.0).sum())
-    if r <= 0 or s <= 0:
+    to = {1: np.where(both, sums[0, "whole"] / safe, 0.0), 0: np.where(both, sums[1, "whole"] / safe, 0.0)}
+    given = {a: sums[a, "part"] * to[a] for a in (0, 1)}
+    if given[1].sum() <= 0 or given[0].sum() <= 0:
         return None
-    common = (sums[1, "part"] + sums[0, "part"]) / safe
-    n = np.bincount(stratum, minlength=count)
+    ratio = float(given[1].sum() / given[0].sum())
+    common = (sums[1, "part"] + sums[0, "part"]) / np.maximum(
+        ratio * sums[1, "whole"] + sums[0, "whole"], 1e-9
+    )
+    # One rate is fitted per stratum, so n - 1 of its n residuals are free; rates of each arm would use up two.
+    n = sums[1, "n"] + sums[0, "n"]
     inflation = np.where(n > 1, n / np.maximum(n - 1, 1), 1.0)
-    # Under a true ratio the residuals keep the arms' difference: a little too wide, never too narrow.
-    residual = (part - common[stratum] * whole) ** 2 * inflation[stratum]
-    variance_r = float((residual * to_1[stratum] ** 2)[arm == 1].sum())
-    variance_s = float((residual * to_0[stratum] ** 2)[arm == 0].sum())
-    return (
-        math.log(r / s),
-        variance_r / r**2 + variance_s / s**2,
-        r / weight,
-        s / weight,
+    variance, each = {}, []
+    for a, factor in ((0, 1.0), (1, ratio)):
+        at = stratum[arm == a]
+        residual = (part[arm == a] - factor * common[at] * whole[arm == a]) ** 2 * inflation[at]
+        squares = residual * to[a][at] ** 2
+        variance[a] = float(squares.sum())
+        each.append(squares / given[a].sum() ** 2)
+    squares = np.concatenate(each)
+    # Satterthwaite 1946: 2 V^2 over the variance of V, here of a sum of unlike squares.
+    spread = float((squares**2).sum() - squares.sum() ** 2 / squares.size)
+    freedom = 2 * float(squares.sum()) ** 2 / spread if spread > 0 else float(squares.size)
+    return LineSums(
+        given[1][both],
+        given[0][both],
+        variance[1],
+        variance[0],
+        float(np.where(both, sums[1, "whole"] * to[1], 0.0).sum()),
+        sums[1, "n"][both],
+        sums[0, "n"][both],
+        float(np.clip(freedom, 1.0, squares.size)),
     )
 
 

@@ -4,13 +4,11 @@ The same rates as ``line_rework_rate`` and ``share_of_changes_reworked`` of METR
 installation knows. Marks are self-declared: unknown is not human, and neither rate says why it is what it is.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
-from scipy import special
 
 from correlator import estimates, ratios
 from correlator.metric_lines import BOOTSTRAP_BELOW, REWORKED_FROM
@@ -132,11 +130,7 @@ def _ratio(marked: Sequence[Fate], other: Sequence[Fate], days: float) -> Interv
     strata = {stratum: n for n, stratum in enumerate(sorted({_stratum(fate) for fate in fates}))}
     stratum = np.array([strata[_stratum(fate)] for fate in fates], dtype=np.int64)
     found = ratios.stratified_of_sums(part, whole, arm, stratum)
-    if found is None:
-        return None
-    log_ratio, variance = found[:2]
-    half = float(special.ndtri(0.5 + LEVEL / 2)) * math.sqrt(variance)
-    return Interval(math.exp(log_ratio), math.exp(log_ratio - half), math.exp(log_ratio + half))
+    return Interval(*found.interval(LEVEL)) if found else None
 
 
 def _stratum(fate: Fate) -> tuple[str, int]:

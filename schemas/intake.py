@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from schemas import artifact_names, times
-from schemas.vocabulary import DeploymentType, IncidentEvent
+from schemas.vocabulary import DeploymentType, IncidentEvent, ReviewEvent
 
 _TIME_SCHEMA: dict[str, Any] = {
     "description": "RFC 3339 with a time zone and up to nanoseconds, or seconds, milliseconds, microseconds or"
@@ -252,6 +252,29 @@ class ChangeReport(Report):
     )
 
 
+class ReviewReport(Report):
+    """One review of a pull or merge request, or one comment on it; ``id`` makes the tellings one."""
+
+    repository: RequiredText = Field(description="owner/name")
+    number: int = Field(ge=1, le=2**53)
+    id: Id
+    event: Annotated[ReviewEvent, BeforeValidator(_lowered)]
+    occurred_at: Moment = Field(description="when the reviewer did it")
+    user: Annotated[str | None, BeforeValidator(_login)] = Field(
+        default=None,
+        description="login of the reviewer; only tells reviewers of one request apart, not stored",
+    )
+    is_opener: bool | None = Field(default=None, description="the reviewer opened the request")
+    is_bot: bool = False
+
+    @field_validator("occurred_at")
+    @classmethod
+    def _has_a_time(cls, value: datetime | None) -> datetime:
+        if value is None:
+            raise ValueError("a review needs occurred_at")
+        return value
+
+
 class TraceContributor(Report):
     """Who wrote lines. ``mixed`` counts as ai, ``unknown`` as nothing."""
 
@@ -313,6 +336,7 @@ REPORTS: dict[str, type[Report]] = {
     "deployments": DeploymentReport,
     "incidents": IncidentReport,
     "changes": ChangeReport,
+    "reviews": ReviewReport,
     "artifacts": ArtifactReport,
     "setting-changes": SettingReport,
     "agent-traces": AgentTraceReport,

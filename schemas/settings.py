@@ -172,6 +172,14 @@ class Settings(BaseSettings):
         None, min_length=32, description="accepted for OTLP beside those of the ledger, for containers"
     )
     pagerduty_secrets: tuple[SecretStr, ...] = ()
+    github_secrets: tuple[SecretStr, ...] = Field((), description="of webhooks, X-Hub-Signature-256")
+    gitlab_secrets: tuple[SecretStr, ...] = Field(
+        (), description="of webhooks: secret tokens (X-Gitlab-Token) and signing tokens (whsec_...)"
+    )
+    teams: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="team -> its repositories (owner/name) and services; `*` stands for any part of a name",
+    )
     repositories: dict[str, RepositorySettings] = Field(default_factory=dict)
     services: dict[str, ServiceSettings] = Field(default_factory=dict)
 

@@ -609,12 +609,13 @@ DELIVERIES = Table(
     Schema.FACTS,
     "One intake or webhook request, stored before it is understood.",
     (
-        _column("source", TEXT, "generic | pagerduty", required=True),
+        _column("source", TEXT, "generic | pagerduty | github | gitlab", required=True),
         _column("delivery_id", TEXT, "the sender's id, else SHA-256 of the body", required=True),
         _column(
             "noun",
             TEXT,
-            "deployments | incidents | changes | artifacts | setting-changes | agent-traces | pagerduty",
+            "deployments | incidents | changes | reviews | artifacts | setting-changes | agent-traces | pagerduty | github "
+            "| gitlab",
             required=True,
         ),
         _column("received_at", TIME, "UTC", required=True),
@@ -737,6 +738,33 @@ CHANGE_REQUESTS = Table(
         ),
     ),
     key=("repository", "number"),
+)
+
+REVIEWS = Table(
+    "reviews",
+    Schema.FACTS,
+    "One review of a pull or merge request, or one comment on it, as last reported. Who it was is not stored.",
+    (
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("number", INT, "pull or merge request number", required=True),
+        _column("event_id", TEXT, "kind of thing and the forge's id of it", required=True),
+        _column(
+            "event",
+            TEXT,
+            "approved | changes_requested | commented | comment | dismissed | withdrawn",
+            required=True,
+        ),
+        _column("occurred_at", TIME, "UTC", required=True),
+        _column(
+            "reviewer",
+            TEXT,
+            "tells reviewers of one request apart; another text in every request; null when not told",
+        ),
+        _column("is_opener", BOOL, "by whoever opened the request; null when not told"),
+        _column("is_bot", BOOL, "by an app or a bot", required=True),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("repository", "number", "event_id"),
 )
 
 SERVICE_MAPPINGS = Table(

@@ -1,7 +1,7 @@
 """The step to schema version 3: exceptions carry the number of the load that brought them; code mappings, source maps,
 what people decide about fingerprints; what was said of failures until something else was; provenance by import, by
-people and by earlier rules; whether a tool wrote a path, and what .git-blame-ignore-revs says; signals counted by the
-hour, of spans that come from then on.
+people and by earlier rules; whether a tool wrote a path, what .git-blame-ignore-revs says, and how requests were
+reviewed; signals counted by the hour, of spans that come from then on.
 
 Frozen: it leads from what version 2 was to what version 3 was, whatever the tables are today.
 """
@@ -119,6 +119,10 @@ STATEMENTS: tuple[str, ...] = (
   "token_id" VARCHAR NOT NULL,
   PRIMARY KEY (audit_id, repository, sha, labelled_at)
 )""",
+    """CREATE TABLE facts.reviews (
+      repository VARCHAR NOT NULL, number BIGINT NOT NULL, event_id VARCHAR NOT NULL, event VARCHAR NOT NULL,
+      occurred_at TIMESTAMP NOT NULL, reviewer VARCHAR, is_opener BOOLEAN, is_bot BOOLEAN NOT NULL,
+      received_at TIMESTAMP NOT NULL, PRIMARY KEY (repository, number, event_id))""",
     # DuckDB changes no table that has a key and adds no column that must be filled: the table is made anew.
     # What older syncs read told no generated file from a written one; their names still do.
     """CREATE TABLE facts.change_paths_3 (

@@ -167,6 +167,28 @@ class DeploymentType(StrEnum):
     ROLLBACK = "rollback"
 
 
+class ReviewEvent(StrEnum):
+    """What a reviewer did to a pull or merge request. The last two take back an approval or a request for changes."""
+
+    APPROVED = "approved"
+    CHANGES_REQUESTED = "changes_requested"
+    COMMENTED = "commented"
+    COMMENT = "comment"
+    DISMISSED = "dismissed"
+    WITHDRAWN = "withdrawn"
+
+
+class Review(StrEnum):
+    """How a change was reviewed before it landed, by people other than whoever opened it. ``unknown``: its forge told
+    nothing of reviews by then; that is never ``unreviewed``."""
+
+    APPROVED_AT_ONCE = "approved_at_once"
+    APPROVED_AFTER_CHANGES = "approved_after_changes"
+    NOT_APPROVED = "not_approved"
+    UNREVIEWED = "unreviewed"
+    UNKNOWN = "unknown"
+
+
 class Signal(StrEnum):
     """What is counted by the hour because it tells of a failure that raises no error."""
 
@@ -241,6 +263,9 @@ class Caveat(StrEnum):
     SAMPLED_TRACES = "sampled_traces"
     ASSUMED_HUMAN = "assumed_human"
     UNEQUAL_DETECTION = "unequal_detection"
+    DIFFUSE_ATTRIBUTION = "diffuse_attribution"
+    UNCERTAIN_TAGS = "uncertain_tags"
+    CONFOUNDED_CRUDE = "confounded_crude"
 
 
 class TrafficCaveat(StrEnum):

@@ -15,9 +15,30 @@ DAY_0 = datetime(2026, 6, 1, tzinfo=UTC)
 MORE = {
     "deployed_at": pa.timestamp("us"),
     "services": pa.list_(pa.string()),
+    "models": pa.list_(pa.string()),
     "has_traces": pa.bool_(),
     "has_revision": pa.bool_(),
 }
+
+REVIEWS = pa.schema(
+    [
+        ("repository", pa.string()),
+        ("sha", pa.string()),
+        ("verdict", pa.string()),
+        ("opened_at", pa.timestamp("us")),
+        ("approved_at", pa.timestamp("us")),
+        ("approval_count", pa.int64()),
+        ("comment_count", pa.int64()),
+    ]
+)
+REQUESTS = pa.schema(
+    [
+        ("service", pa.string()),
+        ("day_at", pa.timestamp("us")),
+        ("request_count", pa.float64()),
+        ("is_known", pa.bool_()),
+    ]
+)
 
 
 def day(number: float) -> datetime:
@@ -63,6 +84,7 @@ def change(
         "closes": [],
         "deployed_at": None if deployed is None else day(deployed),
         "services": [] if deployed is None else ["checkout"],
+        "models": [],
         "has_traces": deployed is not None,
         "has_revision": deployed is not None,
         **columns,
@@ -124,6 +146,38 @@ def rework(name: object, *, lines: int = 100, reworked: int = 0, **columns: Any)
     }
 
 
+def review(
+    name: object,
+    verdict: str = "approved_at_once",
+    *,
+    opened: float | None = 0.0,
+    approved: float | None = 0.1,
+    **columns: Any,
+) -> dict[str, Any]:
+    """How a change of ``acme/shop`` was reviewed: opened and approved so many days after DAY_0, None: not."""
+    is_approved = verdict.startswith("approved")
+    return {
+        "repository": "acme/shop",
+        "sha": sha(name),
+        "verdict": verdict,
+        "opened_at": None if opened is None else day(opened).replace(tzinfo=None),
+        "approved_at": day(approved).replace(tzinfo=None) if is_approved and approved is not None else None,
+        "approval_count": int(is_approved),
+        "comment_count": 0,
+        **columns,
+    }
+
+
+def requests(at: int, count: float, *, service: str = "checkout", is_known: bool = True) -> dict[str, Any]:
+    """Requests of one service on the day ``at`` after DAY_0."""
+    return {
+        "service": service,
+        "day_at": day(at).replace(tzinfo=None),
+        "request_count": count,
+        "is_known": is_known,
+    }
+
+
 def deployment(at: float, **columns: Any) -> dict[str, Any]:
     return {
         "service": "checkout",
@@ -163,6 +217,8 @@ def data(
     reworks: Sequence[Mapping[str, Any]] = (),
     deployments: Sequence[Mapping[str, Any]] = (),
     incidents: Sequence[Mapping[str, Any]] = (),
+    reviews: Sequence[Mapping[str, Any]] = (),
+    request_days: Sequence[Mapping[str, Any]] = (),
     as_of: float = 100.0,
     **fields: Any,
 ) -> MetricData:
@@ -180,6 +236,8 @@ def data(
         deployments=arrow(tables.DEPLOYMENT_OUTCOMES, deployments),
         incidents=arrow(tables.INCIDENT_STATES, incidents),
         as_of=day(as_of),
+        reviews=pa.Table.from_pylist([dict(row) for row in reviews], schema=REVIEWS),
+        requests=pa.Table.from_pylist([dict(row) for row in request_days], schema=REQUESTS),
         **fields,
     )
 

@@ -89,27 +89,38 @@ def _add(noun: str, summary: str) -> None:
 _add("deployments", "Deployments as they proceed")
 _add("incidents", "Events of incidents")
 _add("changes", "Pull and merge requests")
+_add("reviews", "Reviews of pull and merge requests, and comments on them")
 _add("artifacts", "Builds: which commit an image was made from")
 _add("setting-changes", "Feature flags that were flipped, and configuration that no commit changed")
 _add("agent-traces", "Agent Trace records: which lines an AI or a person wrote")
 
 
-@router.post(
-    "/pagerduty",
-    status_code=HTTPStatus.ACCEPTED,
-    response_model=IntakeReceipt,
-    openapi_extra=_body_of({"type": "object", "description": "a PagerDuty v3 webhook"}),
-)
-async def intake_pagerduty(request: Request, door: Door) -> Any:
-    """PagerDuty v3 webhooks: signed where a secret is set, else with a token of scope intake."""
-    body = await request.body()
-    is_signed = door.is_signed("pagerduty", body, request.headers)
-    if is_signed is None:
-        await run_in_threadpool(auth.requires(TokenScope.INTAKE), request)
-    elif not is_signed:
-        raise problems.refusal(
-            HTTPStatus.UNAUTHORIZED,
-            "X-PagerDuty-Signature does not fit the body",
-            headers={"WWW-Authenticate": "PagerDuty-Signature"},
-        )
-    return await run_in_threadpool(door.accept, "pagerduty", body, request.headers)
+def _add_webhook(noun: str, header: str, what: str) -> None:
+    async def receive(request: Request, door: Door) -> Any:
+        body = await request.body()
+        is_signed = door.is_signed(noun, body, request.headers)
+        if is_signed is None:
+            await run_in_threadpool(auth.requires(TokenScope.INTAKE), request)
+        elif not is_signed:
+            raise problems.refusal(
+                HTTPStatus.UNAUTHORIZED,
+                f"{header} does not fit the body",
+                headers={"WWW-Authenticate": header.removeprefix("X-")},
+            )
+        return await run_in_threadpool(door.accept, noun, body, request.headers)
+
+    router.add_api_route(
+        f"/{noun}",
+        receive,
+        methods=["POST"],
+        status_code=HTTPStatus.ACCEPTED,
+        response_model=IntakeReceipt,
+        summary=f"{what}: signed where a secret is set, else with a token of scope intake",
+        operation_id=f"intake_{noun}",
+        openapi_extra=_body_of({"type": "object", "description": what}),
+    )
+
+
+_add_webhook("pagerduty", "X-PagerDuty-Signature", "PagerDuty v3 webhooks")
+_add_webhook("github", "X-Hub-Signature-256", "GitHub webhooks of pull requests and their reviews")
+_add_webhook("gitlab", "X-Gitlab-Token", "GitLab webhooks of merge requests, approvals and notes")

@@ -30,6 +30,9 @@ router = APIRouter(prefix="/v1/metrics", tags=["metrics"], responses=problems.RE
 
 WINDOW_DEFAULT = timedelta(weeks=13)
 CACHED_MAX = 8
+ANSWERS_MAX = 256
+ANSWER_ROWS_MAX = 2000
+"""Answers beyond are not kept: a month of days by service is read once, and would push out what a page asks for."""
 _FILES: dict[int | str, dict[str, Any]] = {200: {"content": {file.media_type: {} for file in FILES.values()}}}
 _IDS: dict[str, Any] = {"enum": list(METRICS)}
 _FILTER = re.compile(r"filter\[(\w+)\]")
@@ -153,7 +156,8 @@ def _answer(
     if request.method == "GET":
         caching.unless_known(request, response, store, as_of.isoformat(), format_)
     data = _data(request, store, settings, as_of, is_past=question.as_of is not None and as_of < present)
-    found = metrics.answer(_query(question, as_of), data).as_dict()
+    cache: DataCache = request.app.state.metric_cache
+    found = cache.answer(_query(question, as_of), data).as_dict()
     if format_ not in FILES:
         return found
     headers = {"Content-Disposition": f'attachment; filename="{question.metric}.{format_}"'}
@@ -185,7 +189,7 @@ def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
 
 
 class DataCache:
-    """The last few :class:`MetricData`, by digest of the inferences, time, and what people stated since.
+    """The last few :class:`MetricData`, by digest of the inferences, time, and what people stated since; and answers.
 
     One for the present and one for a past are made at a time: inferring a past may take long, and whoever asks about
     the present does not wait for it.
@@ -193,6 +197,7 @@ class DataCache:
 
     def __init__(self) -> None:
         self._held: OrderedDict[tuple[str, datetime, str], MetricData] = OrderedDict()
+        self._answers: OrderedDict[tuple[str, str], metrics.MetricAnswer] = OrderedDict()
         self._lock = threading.Lock()
         self._making = {False: threading.Lock(), True: threading.Lock()}
 
@@ -216,6 +221,22 @@ class DataCache:
                 if len(self._held) > CACHED_MAX:
                     self._held.popitem(last=False)
             return data
+
+    def answer(self, query: MetricQuery, data: MetricData) -> metrics.MetricAnswer:
+        """The answer to ``query``, kept: equal data and an equal question give equal digits."""
+        # The digest knows no clock, so the moment until which facts count is part of the key.
+        key = (data.digest, repr((query, data.as_of)))
+        with self._lock:
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                return self._answers[key]
+        found = metrics.answer(query, data)
+        if len(found.rows) <= ANSWER_ROWS_MAX:
+            with self._lock:
+                self._answers[key] = found
+                if len(self._answers) > ANSWERS_MAX:
+                    self._answers.popitem(last=False)
+        return found
 
 
 def _data(

@@ -13,6 +13,14 @@ WITH deployed AS (
     FROM change_deployments
     WHERE deployed_at <= $as_of AND list_contains($environments, environment)
     GROUP BY repository, sha
+),
+modelled AS (
+    SELECT c.repository, c.sha, list_sort(list(DISTINCT p.model)) AS models
+    FROM (SELECT repository, sha, unnest(commits) AS "commit" FROM changes) AS c
+    JOIN (
+        SELECT repository, sha, unnest(models) AS model FROM commit_provenance WHERE origin = 'ai'
+    ) AS p ON p.repository = c.repository AND p.sha = c."commit"
+    GROUP BY c.repository, c.sha
 )
 SELECT
     c.repository,
@@ -29,6 +37,7 @@ SELECT
     c.origin,
     c.ai_share,
     c.tools,
+    coalesce(m.models, CAST([] AS VARCHAR[])) AS models,
     c.confidence,
     c.origin_basis,
     c.lines_added,
@@ -44,5 +53,6 @@ SELECT
     coalesce(d.has_revision, false) AS has_revision
 FROM changes AS c
 LEFT JOIN deployed AS d ON d.repository = c.repository AND d.sha = c.sha
+LEFT JOIN modelled AS m ON m.repository = c.repository AND m.sha = c.sha
 WHERE c.landed_at <= $as_of
 ORDER BY c.repository, c.sha

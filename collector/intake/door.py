@@ -17,9 +17,12 @@ from collector.intake import (
     artifacts,
     changes,
     deployments,
+    github,
+    gitlab,
     incidents,
     pagerduty,
     reports,
+    reviews,
     setting_changes,
 )
 from schemas import store as stores
@@ -57,11 +60,36 @@ NOUNS: dict[str, Noun] = {
     ),
     "incidents": Noun("generic", tables.INCIDENT_EVENTS, incidents.parse, incidents.merge),
     "changes": Noun("generic", tables.CHANGE_REQUESTS, changes.parse, changes.merge),
+    "reviews": Noun("generic", tables.REVIEWS, reviews.parse, reviews.merge),
     "artifacts": Noun("generic", tables.ARTIFACTS, artifacts.parse, artifacts.merge),
     "setting-changes": Noun("generic", tables.SETTING_CHANGES, setting_changes.parse, setting_changes.merge),
     "agent-traces": Noun("generic", tables.ATTESTED_LINES, agent_traces.parse, agent_traces.merge),
     "pagerduty": Noun("pagerduty", tables.INCIDENT_EVENTS, pagerduty.parse, pagerduty.merge),
+    "github": Noun(github.SOURCE, tables.REVIEWS, lambda _, __: [], reviews.merge),
+    "gitlab": Noun(gitlab.SOURCE, tables.REVIEWS, lambda _, __: [], reviews.merge),
 }
+"""By route; a forge's is for the events that we do not know, and the others are below."""
+
+FORGE_EVENTS: dict[tuple[str, str], Noun] = {
+    ("github", "pull_request"): Noun(github.SOURCE, tables.CHANGE_REQUESTS, github.requests, changes.merge),
+    ("github", "pull_request_review"): Noun(github.SOURCE, tables.REVIEWS, github.submitted, reviews.merge),
+    ("github", "pull_request_review_comment"): Noun(
+        github.SOURCE, tables.REVIEWS, github.submitted, reviews.merge
+    ),
+    ("github", "issue_comment"): Noun(github.SOURCE, tables.REVIEWS, github.submitted, reviews.merge),
+    ("gitlab", "merge_request"): Noun(gitlab.SOURCE, tables.CHANGE_REQUESTS, gitlab.requests, changes.merge),
+    ("gitlab", "approval"): Noun(gitlab.SOURCE, tables.REVIEWS, gitlab.submitted, reviews.merge),
+    ("gitlab", "note"): Noun(gitlab.SOURCE, tables.REVIEWS, gitlab.submitted, reviews.merge),
+}
+"""(forge, event) -> how its rows are told; one event tells rows of one table."""
+
+
+SIGNATURE_HEADERS = {
+    "pagerduty": pagerduty.SIGNATURE_HEADER,
+    "github": github.SIGNATURE_HEADER,
+    "gitlab": gitlab.TOKEN_HEADER,
+}
+"""Where a sender proves itself, by route."""
 
 
 class Door:
@@ -71,21 +99,33 @@ class Door:
         self, store: Store, settings: Settings, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._store = store
-        self._secrets = tuple(secret.get_secret_value() for secret in settings.pagerduty_secrets)
+        self._secrets = {
+            noun: tuple(secret.get_secret_value() for secret in secrets)
+            for noun, secrets in (
+                ("pagerduty", settings.pagerduty_secrets),
+                ("github", settings.github_secrets),
+                ("gitlab", settings.gitlab_secrets),
+            )
+        }
         self._body_bytes_max = settings.intake_bytes_max
         self._now = now
 
     def is_signed(self, noun: str, body: bytes, headers: Mapping[str, str]) -> bool | None:
         """Whether the sender proved itself by a signature of ``body``; None when ``noun`` has no secret to check by."""
-        if noun != "pagerduty" or not self._secrets:
+        secrets, sent = self._secrets.get(noun), _lowered(headers)
+        if not secrets:
             return None
-        return pagerduty.is_signed(body, _lowered(headers).get(pagerduty.SIGNATURE_HEADER), self._secrets)
+        if noun == "github":
+            return github.is_signed(body, sent.get(github.SIGNATURE_HEADER), secrets)
+        if noun == "gitlab":
+            return gitlab.is_signed(body, sent, secrets, self._now())
+        return pagerduty.is_signed(body, sent.get(pagerduty.SIGNATURE_HEADER), secrets)
 
     def accept(self, noun: str, body: bytes, headers: Mapping[str, str]) -> Accepted:
         """Store ``body`` and what it says, durably and once.
 
         Args:
-            noun: ``deployments``, ``incidents``, ``changes``, ``artifacts``, ``setting-changes``, ``agent-traces`` or ``pagerduty``.
+            noun: a key of :data:`NOUNS`.
             body: raw bytes, at most ``settings.intake_bytes_max``: one JSON object, an array of them, or one a line.
             headers: of the request, names in any case; ``Idempotency-Key`` names a delivery.
 
@@ -102,8 +142,8 @@ class Door:
         if self.is_signed(noun, body, headers) is False:
             raise MalformedInput(
                 "the signature does not fit the body",
-                hint="compare pagerduty_secrets with the secret of the webhook subscription",
-                field=pagerduty.SIGNATURE_HEADER,
+                hint=f"compare {noun}_secrets with the secret of the webhook",
+                field=SIGNATURE_HEADERS[noun],
             )
         try:
             with self._store.write_lock:
@@ -115,8 +155,8 @@ class Door:
             ) from error
 
     def _take(self, noun: str, body: bytes, headers: Mapping[str, str]) -> Accepted:
-        how = NOUNS[noun]
         value, unreadable = _read(body)
+        how = FORGE_EVENTS.get((noun, _event(noun, value, headers)), NOUNS[noun])
         delivery_id = _delivery_id(noun, value, body, headers)
         known = self._known_delivery(how.source, delivery_id, noun, body)
         delivery: Row = known or {
@@ -193,9 +233,23 @@ def _read(body: bytes) -> tuple[Any, MalformedInput | None]:
 def _delivery_id(noun: str, value: object, body: bytes, headers: Mapping[str, str]) -> str:
     if noun == "pagerduty":
         return pagerduty.delivery_id(value) or hashlib.sha256(body).hexdigest()
-    stated = _lowered(headers).get("idempotency-key", "").strip()
+    sent = _lowered(headers)
+    forge = {"github": (github.DELIVERY_HEADER,), "gitlab": gitlab.DELIVERY_HEADERS}.get(noun)
+    if forge is not None:
+        stated = next((sent[name].strip() for name in forge if sent.get(name, "").strip()), "")
+        return stated[:256] or hashlib.sha256(body).hexdigest()
+    stated = sent.get("idempotency-key", "").strip()
     # The noun is part of the id: equal bytes sent to two routes are two deliveries.
     return f"{noun}:{stated[:256] or hashlib.sha256(body).hexdigest()}"
+
+
+def _event(noun: str, value: object, headers: Mapping[str, str]) -> str:
+    """What a forge's webhook tells of; empty for the other routes."""
+    if noun == "github":
+        return _lowered(headers).get(github.EVENT_HEADER, "")
+    if noun == "gitlab" and isinstance(value, dict):
+        return "approval" if gitlab.is_approval(value) else str(value.get("object_kind"))
+    return ""
 
 
 def _key(table: Table, row: Row) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 
+import forge_bodies
 import jsonschema
 import pytest
 from rest_client import Rest, rest
@@ -15,6 +16,13 @@ BODIES = {
     "setting-changes": {"id": "s-1", "key": "new-prices", "value": "on"},
     "artifacts": {"artifact": "sha256:" + "4f" * 32, "revision": "a" * 40},
     "changes": {"repository": "acme/shop", "number": 7, "title": "Add zones"},
+    "reviews": {
+        "repository": "acme/shop",
+        "number": 7,
+        "id": "r-1",
+        "event": "approved",
+        "occurred_at": "2026-03-02T11:00:00Z",
+    },
     "agent-traces": {
         "version": "0.1.0",
         "id": "r-1",
@@ -89,7 +97,15 @@ def test_a_signed_webhook_needs_no_token_and_an_unsigned_one_gets_none_past() ->
 
 def test_the_schemas_are_published_and_fit_the_bodies(port: Rest) -> None:
     listed = port.client.get("/v1/schemas/").json()["items"]
-    names = ("deployments", "incidents", "changes", "artifacts", "setting-changes", "agent-traces")
+    names = (
+        "deployments",
+        "incidents",
+        "changes",
+        "reviews",
+        "artifacts",
+        "setting-changes",
+        "agent-traces",
+    )
     assert listed == [f"/v1/schemas/{name}" for name in names]
     for path in listed:
         answer = port.client.get(path)
@@ -102,3 +118,22 @@ def test_the_schemas_are_published_and_fit_the_bodies(port: Rest) -> None:
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({}, schema)
     assert port.client.get("/v1/schemas/nothing").status_code == 404
+
+
+def test_a_forge_is_let_in_by_its_secret_alone() -> None:
+    port = rest(Store.open(), github_secrets=("s1",), gitlab_secrets=("t1",))
+    body = json.dumps(forge_bodies.github("submitted", review=forge_bodies.review("approved"))).encode()
+    digest = hmac.new(b"s1", body, hashlib.sha256).hexdigest()
+    named = {"X-GitHub-Event": "pull_request_review", "X-GitHub-Delivery": "d-1"}
+    assert port.client.post("/v1/intake/github", content=body, headers=named).status_code == 401
+    signed = named | {"X-Hub-Signature-256": f"sha256={digest}"}
+    assert port.client.post("/v1/intake/github", content=body, headers=signed).json() == {
+        "accepted": 1,
+        "duplicates": 0,
+    }
+    note = forge_bodies.note()
+    assert port.client.post("/v1/intake/gitlab", json=note).status_code == 401
+    assert (
+        port.client.post("/v1/intake/gitlab", json=note, headers={"X-Gitlab-Token": "t1"}).status_code == 202
+    )
+    assert port.store.value("SELECT count(*) FROM reviews") == 2

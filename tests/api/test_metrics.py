@@ -3,6 +3,7 @@
 import csv
 import io
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,8 @@ from inference_builders import change, day, deployment_of, incident, run, told
 from rest_client import Rest, rest
 
 from api import queries
+from api.routes.metrics import DataCache
+from correlator.metric_queries import MetricQuery
 from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
@@ -148,6 +151,34 @@ def test_a_past_question_is_asked_of_the_inferences_of_then() -> None:
     assert asked == [datetime(2026, 3, 4, tzinfo=UTC)]
     assert port.get(PATH, params=query).status_code == 200
     assert len(asked) == 1
+
+
+def test_an_answer_is_kept_until_the_data_change() -> None:
+    cache = DataCache()
+    store = told(Store.open())
+    data = queries.metric_data(store, Settings(), day(30))
+    query = MetricQuery("failure_rate", day(0), day(20), filters={"service": ("checkout",)}, as_of=day(30))
+    first = cache.answer(query, data)
+    assert cache.answer(replace(query), data) is first
+    assert cache.answer(replace(query, filters={"service": ("web",)}), data) is not first
+    assert cache.answer(query, replace(data, has_sampled_traces=True)) is not first
+    assert cache.answer(query, replace(data, as_of=day(31))) is not first
+
+
+def test_a_review_that_comes_later_changes_the_answer() -> None:
+    store = told(Store.open())
+    port = rest(store)
+    query = {"metric": "unreviewed_share", "from": "2026-02-01", "to": "2026-04-01"}
+    etag = port.get(PATH, params=query).headers["etag"]
+    review = {
+        "repository": "acme/shop",
+        "number": 7,
+        "id": "r-1",
+        "event": "approved",
+        "occurred_at": "2026-01-01T00:00:00Z",
+    }
+    assert port.post("/v1/intake/reviews", json=review).status_code == 202
+    assert port.get(PATH, params=query, headers={"If-None-Match": etag}).status_code == 200
 
 
 def test_what_came_later_is_not_known_yet() -> None:

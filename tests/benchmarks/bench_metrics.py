@@ -5,20 +5,28 @@ The loop knows no interval, no draws, no digest and no coverage; its figures are
 """
 
 import random
+import resource
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from math import isclose
+from time import process_time
 from typing import Any
 
 import metric_builders as build
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from benchmarks.measures import Board, side_by_side
+from benchmarks.measures import Board, Cost, side_by_side
 
 from correlator import metrics
 from correlator.metrics import MetricAnswer, MetricData
+from schemas import tables
+from schemas.store import arrow
 
 SIZES = {"small": (500, 25), "medium": (5000, 250), "large": (20_000, 1000)}
+LARGEST = (100_000, 5000)
 """Changes, outcomes."""
 WINDOW_DAYS = 60.0
 ORIGINS = ("ai", "mixed", "human", "unknown", "unknown", "automation")
@@ -77,6 +85,84 @@ def bench_metrics_of_a_page(board: Board, metric: str) -> None:
         against="plain loop, counts only",
         baseline=loop,
         note=note,
+    )
+
+
+def bench_every_metric(board: Board) -> None:
+    """100,000 changes and 5,000 incidents: each metric once, and by each of its groups; memory at the end.
+
+    Says which question is the slowest, and how long a recomputation of all takes.
+    """
+    data = _facts(*LARGEST)[2]
+    data = _as_incidents(data)
+    questions = [
+        build.ask(metric.id, group_by=group_by, end=WINDOW_DAYS)
+        for metric in metrics.METRICS.values()
+        for group_by in [(), *((name,) for name in metric.group_bys)]
+    ]
+    shape = f"{len(data.changes):,} changes, 5,000 incidents"
+
+    def timed(asked: list[metrics.MetricQuery]) -> list[tuple[float, str]]:
+        found = []
+        for query in asked:
+            began = process_time()
+            metrics.answer(query, data)
+            found.append(
+                (process_time() - began, f"{query.metric} by {', '.join(query.group_by) or 'nothing'}")
+            )
+        return found
+
+    plain = [query for query in questions if not query.group_by]
+    for name, asked in (
+        ("cold, each metric once", plain),
+        ("warm, each metric once", plain),
+        ("warm, by each group", questions),
+    ):
+        spent = timed(asked)
+        whole = Cost(sum(seconds for seconds, _ in spent), len(asked))
+        slowest = max(spent)
+        ordered = sorted(seconds for seconds, _ in spent)
+        board.add(
+            "metrics",
+            f"{name}, {shape}",
+            item="question",
+            ours=whole,
+            against="the median question",
+            baseline=Cost(ordered[len(ordered) // 2] * len(asked), len(asked)),
+            note=f"{whole.seconds:.1f} s for {len(asked)}; slowest {slowest[0] * 1000:.0f} ms: {slowest[1]}; "
+            f"p90 {ordered[int(0.9 * len(ordered))] * 1000:.0f} ms; "
+            f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB with the rows of the facts",
+        )
+
+
+def _as_incidents(data: MetricData) -> MetricData:
+    """The same with every outcome counted as an incident too, and reviews of two changes in three."""
+    kinds = data.outcomes.set_column(
+        data.outcomes.column_names.index("kind"), "kind", pa.array(["incident"] * len(data.outcomes))
+    )
+    states = data.outcomes.filter(pc.equal(data.outcomes["rank"], 1))
+    incidents = [
+        build.incident(row["outcome_id"], service=row["service"], category=row["category"])
+        | {"opened_at": row["occurred_at"], "resolved_at": row["occurred_at"] + timedelta(hours=3)}
+        for row in states.select(["outcome_id", "service", "category", "occurred_at"]).to_pylist()
+    ]
+    reviewed = [
+        {**build.review(0), "repository": row["repository"], "sha": row["sha"], "comment_count": k % 5}
+        for k, row in enumerate(data.changes.select(["repository", "sha"]).to_pylist())
+        if k % 3
+    ]
+    return replace(
+        data,
+        outcomes=pa.concat_tables([data.outcomes, kinds]),
+        incidents=arrow(tables.INCIDENT_STATES, incidents),
+        reviews=pa.Table.from_pylist(reviewed, schema=build.REVIEWS),
+        deployments=arrow(
+            tables.DEPLOYMENT_OUTCOMES,
+            [
+                build.deployment(k * WINDOW_DAYS / 5000, service=f"service-{k % 10}", is_failed=k % 9 == 0)
+                for k in range(5000)
+            ],
+        ),
     )
 
 

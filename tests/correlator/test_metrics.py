@@ -1,6 +1,7 @@
 """The metrics against companies small enough to count by hand, and the laws that every answer keeps."""
 
 import json
+import math
 import random
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,8 +10,20 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from metric_builders import ask, change, data, day, deployment, incident, outcome, rework
+from metric_builders import (
+    ask,
+    change,
+    data,
+    day,
+    deployment,
+    incident,
+    outcome,
+    requests,
+    review,
+    rework,
+)
 
+from correlator import power
 from correlator.metric_catalogue import METRICS, SUPPRESSIONS
 from correlator.metrics import MetricAnswer, MetricData, MetricRow, answer
 from schemas.errors import MalformedInput
@@ -26,6 +39,11 @@ PROPORTIONS = (
     "ai_share_of_output",
     "deployment_change_failure_rate",
     "deployment_rework_rate",
+    "line_survival",
+    "firefighting_load",
+    "unreviewed_share",
+    "first_pass_share",
+    "review_escape_rate",
     "coverage",
 )
 
@@ -579,6 +597,106 @@ def test_change_failure_ratio_is_about_incidents():
     assert rows["ai_marked:not_ai_marked", "armblind_crude"].value == 2.0
 
 
+def test_a_told_ratio_says_how_unequal_marks_would_have_to_be():
+    rows = by(answer(ask("failure_ratio"), two_arms(200, 30, 15)), "comparison", "method")
+    row = rows["ai_marked:not_ai_marked", "armaware_mh"]
+    assert row.low > 1
+    # As many changes marked as not: u = low / (0.5 + 0.5 low), sensitivity 0.8 / u.
+    assert row.extra["tipping_sensitivity"] == pytest.approx(0.8 * (0.5 + 0.5 * row.low) / row.low)
+    assert row.extra["e_value_nearest"] == pytest.approx(row.low + (row.low * (row.low - 1)) ** 0.5)
+    assert row.extra["decidable_by"] is None
+    assert row.extra["width_over_known"] == pytest.approx(1.0, abs=0.08)
+    undecided = by(answer(ask("failure_ratio"), two_arms(200, 18, 15)), "comparison", "method")
+    assert undecided["ai_marked:not_ai_marked", "armaware_mh"].extra["tipping_sensitivity"] is None
+
+
+def test_unknown_changes_are_counted_on_either_side_in_turn():
+    """Ten in a hundred of the AI-marked fail, five of the others, eight of the unknown."""
+    changes, outcomes = [], []
+    for origin, failed in (("ai", 20), ("human", 10), ("unknown", 16)):
+        changes += [change(f"{origin}{i}", origin=origin) for i in range(200)]
+        for i in range(failed):
+            outcomes += outcome(f"{origin}{i}", {f"{origin}{i}": 1.0}, kind="failure_group")
+    found = answer(ask("failure_ratio"), data(changes, outcomes)).meta["unknown_bounds"]
+    assert found["as_human"]["value"] == pytest.approx((20 / 200) / (26 / 400), rel=0.03)
+    assert found["as_ai"]["value"] == pytest.approx((36 / 400) / (10 / 200), rel=0.03)
+    assert found["as_ai"]["low"] < found["as_ai"]["value"] < found["as_ai"]["high"]
+    none = answer(ask("failure_ratio"), two_arms(200, 30, 15)).meta["unknown_bounds"]
+    assert none["as_human"] == none["as_ai"]
+
+
+def test_where_one_arm_is_watched_better_the_adjusted_ratio_compares_changes_seen_alike():
+    """Both arms fail at 1 in 5. Of AI-marked changes 180 of 200 run where all failures are seen, of others 60."""
+    changes, outcomes = [], []
+    for arm, origin, watched in (("a", "ai", 180), ("h", "human", 60)):
+        for i in range(200):
+            is_seen = i < watched
+            changes.append(change(f"{arm}{i}", origin=origin, has_traces=is_seen, has_revision=is_seen))
+            if i % 5 == 0 and (is_seen or i % 15 == 0):
+                outcomes += outcome(f"{arm}{i}", {f"{arm}{i}": 1.0}, kind="failure_group")
+    found = answer(ask("failure_ratio"), data(changes, outcomes))
+    rows = by(found, "comparison", "method")
+    assert rows["ai_marked:not_ai_marked", "armblind_crude"].value > 1.5
+    adjusted = rows["ai_marked:not_ai_marked", "armaware_mh"]
+    assert adjusted.value == pytest.approx(1.0, abs=0.1)
+    assert found.meta["verdict"] == "no_difference_shown"
+    assert {Caveat.UNEQUAL_DETECTION, Caveat.CONFOUNDED_CRUDE} <= set(found.meta["caveats"])
+
+
+def test_no_verdict_rests_on_the_crude_ratio():
+    changes = [change(f"a{i}", origin="ai", size_band="large") for i in range(200)]
+    changes += [change(f"h{i}", size_band="small") for i in range(200)]
+    outcomes = [
+        row
+        for arm, count in (("a", 60), ("h", 10))
+        for i in range(count)
+        for row in outcome(f"{arm}{i}", {f"{arm}{i}": 1.0}, kind="failure_group")
+    ]
+    meta = answer(ask("failure_ratio"), data(changes, outcomes)).meta
+    assert (meta["decidable"], meta["verdict"]) == (False, "not_enough_data")
+    assert "different places" in meta["statement"]
+
+
+def test_an_undecided_ratio_says_by_when_it_could_be_decided_at_the_present_pace():
+    """400 changes on one day of 60, half of them marked; with the same again and again the day of promise moves as the error."""
+    found = answer(ask("failure_ratio"), two_arms(200, 14, 12))
+    row = by(found, "comparison", "method")["ai_marked:not_ai_marked", "armaware_mh"]
+    error = math.log(row.high / row.low) / (2 * 1.959964)
+    factor = power.decided_at(math.log(row.value), error)
+    assert row.extra["decidable_by"] == day(60 * factor + 14).date().isoformat()
+    assert found.meta["decidable_by"] == row.extra["decidable_by"]
+    assert f"by {row.extra['decidable_by']}" in found.meta["statement"]
+    assert answer(ask("failure_ratio"), two_arms(400, 80, 20)).meta["decidable_by"] is None
+
+
+def test_doubtful_weights_qualify_a_ratio_that_they_widen():
+    changes = [change(f"a{i}", origin="ai") for i in range(300)] + [change(f"h{i}") for i in range(300)]
+    outcomes = [
+        row
+        for i in range(80)
+        for row in outcome(f"g{i}", {f"a{i}": 0.4, f"h{i}": 0.4, "no_change": 0.2}, kind="failure_group")
+    ]
+    found = answer(ask("failure_ratio"), data(changes, outcomes))
+    row = by(found, "comparison", "method")["ai_marked:not_ai_marked", "armaware_mh"]
+    assert row.extra["width_over_known"] > 1.3
+    assert Caveat.DIFFUSE_ATTRIBUTION in found.meta["caveats"]
+    assert Caveat.UNCERTAIN_TAGS in found.meta["caveats"]
+
+
+def test_a_change_is_visible_where_traces_name_the_revision_and_incidents_are_reported():
+    changes = [change(f"a{i}", origin="ai") for i in range(10)]
+    changes += [change(f"h{i}", services=["cart"]) for i in range(8)]
+    changes += [change(f"n{i}", has_revision=False) for i in range(2)]
+    source = data(changes, incidents=[incident("INC-1", service="checkout")])
+    rows = by(answer(ask("coverage", group_by=("arm",)), source), "figure", "arm")
+    assert rows["failures_visible", "ai_marked"].value == 1.0
+    assert rows["failures_visible", "not_ai_marked"].numerator == 0.0
+    assert Caveat.UNEQUAL_DETECTION in answer(ask("failure_rate"), source).meta["caveats"]
+    everywhere = data(changes, incidents=[incident("INC-1", service=None)])
+    rows = by(answer(ask("coverage", group_by=("arm",)), everywhere), "figure", "arm")
+    assert rows["failures_visible", "not_ai_marked"].numerator == 8.0
+
+
 def test_line_rework_ratio_is_the_ratio_of_the_line_rates():
     changes = [change(f"a{i}", origin="ai") for i in range(120)] + [change(f"h{i}") for i in range(120)]
     reworks = [rework(f"a{i}", reworked=20 + i % 21) for i in range(120)]
@@ -624,6 +742,38 @@ def test_one_change_gives_nothing_away():
     assert only(answer(ask("failure_rate", min_n=0), data([change(0)]))).suppressed == "cohort_below_5"
 
 
+def test_groups_within_an_arm_are_held_against_all_the_others():
+    """Of 100 changes by each tool 30 and 10 failed: three times as often, and both say so with the same q-value."""
+    tools = ("codex", "cursor")
+    changes = [change(f"{t}{i}", origin="ai", tools=[t]) for t in tools for i in range(100)]
+    outcomes = [
+        row
+        for t, failed in zip(tools, (30, 10), strict=True)
+        for i in range(failed)
+        for row in outcome(f"{t}{i}", {f"{t}{i}": 1.0}, kind="revert")
+    ]
+    query = ask("failure_rate", group_by=("tool",), filters={"arm": ("ai_marked",)})
+    found = answer(query, data(changes, outcomes)).meta["contrasts"]
+    assert [(row["group"], row["n"], row["n_others"]) for row in found] == [
+        ("codex", 100, 100),
+        ("cursor", 100, 100),
+    ]
+    assert found[0]["ratio"] == pytest.approx(3.0, rel=0.1)
+    assert found[0]["low"] > 1 > found[1]["high"]
+    assert found[0]["q_value"] < 0.01
+    assert "contrasts" not in answer(replace(query, interval="week"), data(changes, outcomes)).meta
+
+
+def test_a_change_of_two_teams_stands_in_both_and_a_deployment_with_the_first():
+    changes = [change(i, services=["cart"]) for i in range(6)]
+    teams = {"web": ("cart",), "shop": ("acme/*",)}
+    source = data(changes, deployments=[deployment(d, service="cart") for d in range(6)], teams=teams)
+    rows = by(answer(ask("failure_rate", group_by=("team",), min_n=1), source), "team")
+    assert {name: row.n for name, row in rows.items()} == {"shop": 6, "web": 6}
+    rows = by(answer(ask("deployment_rework_rate", group_by=("team",), min_n=1), source), "team")
+    assert {name: row.n for name, row in rows.items()} == {"web": 6}
+
+
 def test_coverage_says_what_the_figures_can_see():
     changes = [change(i, origin="ai") for i in range(5)]
     changes += [change(f"u{i}", origin="unknown", has_traces=False, has_revision=False) for i in range(5)]
@@ -639,6 +789,7 @@ def test_coverage_says_what_the_figures_can_see():
         "automation_share": 0.0,
         "services_with_traces": 0.5,
         "services_with_revision": 0.5,
+        "failures_visible": 0.0,
         "deployed_share": 0.5,
         "attributed_mass": None,
         "no_change_mass": None,
@@ -708,6 +859,8 @@ def test_as_of_leaves_out_what_came_later():
         {"metric": "happiness"},
         {"group_by": ("author",)},
         {"group_by": ("arm", "arm")},
+        {"group_by": ("category", "severity")},
+        {"metric": "unreviewed_share", "filters": {"outcome": ("revert",)}},
         {"filters": {"author": ("x",)}},
         {"filters": {"outcome": ("typo",)}},
         {"metric": "line_rework_rate", "filters": {"category": ("security",)}},
@@ -730,6 +883,9 @@ def test_questions_that_make_no_sense_are_refused(fields):
 # --- laws -------------------------------------------------------------------------------------------
 
 
+TEAMS = {"shop": ("acme/sh*", "gateway"), "all": ("acme/*",), "web": ("cart",)}
+
+
 def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
     chance = random.Random(seed)
     names = list(range(chance.randint(0, 60)))
@@ -743,6 +899,8 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
             repository=chance.choice(["acme/shop", "acme/web"]),
             size_band=chance.choice(["small", "large"]),
             lines_added=chance.randint(0, 300),
+            lines_deleted=chance.randint(0, 50),
+            models=chance.choice([[], ["m-1"], ["m-1", "m-2"]]),
         )
         for n in names
     ]
@@ -759,6 +917,7 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
             at=chance.uniform(40, 99),
             service=chance.choice(["", "cart", "gateway"]),
             category=chance.choice(["security", "unknown"]),
+            severity=chance.choice([None, "high", "low"]),
         )
         outcomes += [{**row, "repository": by_sha.get(row["sha"])} for row in rows]
     reworks = [
@@ -777,8 +936,29 @@ def random_company(seed: int) -> dict[str, list[dict[str, Any]]]:
         )
         for i in range(10)
     ]
+    reviewed = [
+        {
+            **review(
+                n,
+                chance.choice(["approved_at_once", "approved_after_changes", "not_approved", "unreviewed"]),
+                opened=chance.choice([None, chance.uniform(0, 20)]),
+                approved=chance.uniform(0, 40),
+                comment_count=chance.randint(0, 9),
+            ),
+            "repository": changes[n]["repository"],
+        }
+        for n in names
+        if chance.random() < 0.8
+    ]
+    answered = [
+        requests(d, chance.uniform(0, 1e6), service=s, is_known=s != "gateway" or d > 3)
+        for d in range(60)
+        for s in ("cart", "gateway")
+    ]
     return {
         "changes": changes,
+        "reviews": reviewed,
+        "request_days": answered,
         "outcomes": outcomes,
         "reworks": reworks,
         "deployments": deployments,
@@ -791,7 +971,9 @@ def every_question(end: float = 100.0) -> list[Any]:
     questions = []
     for metric in METRICS.values():
         questions.append(ask(metric.id, end=end, interval="month", min_n=0))
-        for group_by in dict.fromkeys([(), metric.group_bys[:2], metric.group_bys[-2:]]):
+        ends = (metric.group_bys[0], metric.group_bys[-1])
+        category = ("tool", "category") if metric.group_bys[-2:] == ("severity", "outcome") else ()
+        for group_by in dict.fromkeys([(), metric.group_bys[:2], ends, category]):
             questions.append(ask(metric.id, end=end, group_by=group_by, min_n=0))
     return questions
 
@@ -800,16 +982,77 @@ def every_question(end: float = 100.0) -> list[Any]:
 def test_the_order_of_rows_in_the_tables_does_not_matter_to_the_last_digit(seed):
     rows = random_company(seed)
     shuffled = {name: random.Random(seed + 1).sample(listed, len(listed)) for name, listed in rows.items()}
-    first, second = data(**rows), data(**shuffled)
+    first, second = data(**rows, teams=TEAMS), data(**shuffled, teams=TEAMS)
     assert first.digest == second.digest
     for query in every_question():
         assert answer(query, first).as_dict() == answer(query, second).as_dict()
 
 
-@settings(max_examples=5, deadline=None)
+EDGES = {
+    "nothing": {},
+    "one change": {"changes": [change(0)]},
+    "all unknown": {"changes": [change(i, origin="unknown") for i in range(40)]},
+    "no failure": {
+        "changes": [change(i, origin="ai" if i % 2 else "human") for i in range(80)],
+        "reworks": [rework(i) for i in range(80)],
+        "deployments": [deployment(i) for i in range(40)],
+    },
+    "all immature": {
+        "changes": [change(i, landed=98, deployed=99) for i in range(40)],
+        "reworks": [rework(i, observed_days=2.0) for i in range(40)],
+        "outcomes": outcome("INC-1", {0: 1.0}, at=99.5),
+        "deployments": [deployment(99 + i / 100) for i in range(40)],
+    },
+    "everything failed": {
+        "changes": [change(i, origin="ai" if i % 2 else "human") for i in range(40)],
+        "outcomes": [
+            row
+            for i in range(40)
+            for kind in ("incident", "failure_group")
+            for row in outcome(f"{kind}-{i}", {i: 1.0}, kind=kind)
+        ],
+        "reworks": [rework(i, reworked=100, lines_alive_7d=0) for i in range(40)],
+        "deployments": [deployment(i, is_failed=True, is_unplanned=True) for i in range(40)],
+        "reviews": [review(i) for i in range(40)],
+    },
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_the_laws_hold_at_the_edges(edge):
+    assert_laws(data(**EDGES[edge], teams=TEAMS))
+
+
+def test_at_the_edges_the_figures_are_the_obvious_ones():
+    def value(metric: str, edge: str) -> Any:
+        row = answer(ask(metric, end=100.0), data(**EDGES[edge])).rows[0]
+        return row.value, row.status
+
+    for metric in ("failure_rate", "change_failure_rate", "line_rework_rate", "deployment_rework_rate"):
+        assert value(metric, "nothing") == (None, "undefined")
+        assert value(metric, "no failure") == (0.0, "ok")
+        assert value(metric, "everything failed") == (1.0, "ok")
+    for metric in (
+        "failure_rate",
+        "change_failure_rate",
+        "line_rework_rate",
+        "deployment_change_failure_rate",
+    ):
+        assert value(metric, "all immature") == (None, "undefined")
+    assert value("failure_rate", "one change") == (None, "insufficient")
+    assert value("unreviewed_share", "all unknown") == (None, "undefined")
+    assert value("line_survival", "everything failed") == (0.0, "ok")
+    assert value("review_escape_rate", "everything failed") == (1.0, "ok")
+
+
+@settings(max_examples=3, deadline=None)
 @given(st.integers(0, 10_000))
 def test_every_answer_keeps_the_laws(seed):
-    source = data(**random_company(seed))
+    assert_laws(data(**random_company(seed), teams=TEAMS))
+
+
+def assert_laws(source: MetricData) -> None:
+    """Every question to ``source`` is answered within the rules: hidden is hidden, intervals hold, shares stay in [0, 1]."""
     for query in every_question():
         found = answer(query, source)
         json.dumps(dict(found.meta))
@@ -829,6 +1072,31 @@ def test_every_answer_keeps_the_laws(seed):
                 assert row.high is not None
                 assert row.low >= 0.0
                 assert row.high <= 1.0
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=8))
+def test_no_edit_of_an_incident_changes_a_count(seed, edits):
+    rows = random_company(seed)
+    edited = [dict(row) for row in rows["incidents"]]
+    for number, what in edits:
+        edited[number] |= (
+            {"title": "it fails again"},
+            {"resolved_at": day(77), "status": "resolved"},
+            {"severity": "low", "labels": '{"team": "other"}'},
+            {"url": "https://pager.example/7", "category_reason": "somebody said so"},
+        )[what]
+    before, after = data(**rows), data(**{**rows, "incidents": edited})
+    for metric in (
+        "change_failure_rate",
+        "incidents_per_100_changes",
+        "incidents_per_100_deployments",
+        "time_to_restore",
+    ):
+        query = ask(metric, end=100.0, min_n=0)
+        first, second = answer(query, before).rows, answer(query, after).rows
+        counts = [[(row.n, row.numerator, row.denominator) for row in listed] for listed in (first, second)]
+        assert counts[0] == counts[1]
 
 
 def test_equal_questions_get_equal_digits_and_new_data_new_draws():

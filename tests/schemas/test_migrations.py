@@ -17,6 +17,7 @@ NEW_IN_2 = {"loads", "folded_loads", "operation_hours"}
 NEW_IN_3 = {
     "facts.signal_hours",
     "facts.code_mappings",
+    "facts.reviews",
     "facts.source_maps",
     "ledger.groupings",
     "ledger.said_attributions",
