@@ -136,6 +136,8 @@ EVIDENCE: dict[str, str] = {
     EvidenceKind.CHANGED_TOKEN: "Changed a name in the message",
     EvidenceKind.FIRST_SEEN: "First seen after its deployment",
     EvidenceKind.CHANGE_POINT: "Failures rise at its deployment",
+    EvidenceKind.CONCURRENT_REVISIONS: "Only its revision fails",
+    EvidenceKind.REVISIONS_ALIKE: "All revisions fail alike",
     EvidenceKind.OLDER_THAN_RANGE: "Older than the deployed range",
     EvidenceKind.UNTOUCHED: "Touches nothing that failed",
     EvidenceKind.DEPENDENCY_DOWN: "A dependency was down",

@@ -6,6 +6,7 @@ stored: a later sync may bring it.
 """
 
 import json
+import re
 import tempfile
 import threading
 from collections import OrderedDict
@@ -15,9 +16,9 @@ from collector import ignored_revisions, mirror, revisions
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
-from schemas.records import BlamedLine, CommitSha, RepositoryName
+from schemas.records import BlamedLine, Branch, CommitSha, RepositoryName
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, sql
 
 BLOB_BYTES_MAX = 8 * 1024 * 1024
 EXCERPT_CHARACTERS_MAX = 400
@@ -25,9 +26,14 @@ EXCERPT_AROUND_MAX = 50
 SEARCH_CHARACTERS_MAX = 200
 BLAMED_LINES_MAX = 200
 """Beyond so many lines of one file, one blame of the whole file is cheaper than ranges."""
+BRANCH_COMMITS_MAX = 2_000
+"""A branch that left the mainline longer ago is not looked at."""
 MEMO_ENTRIES = 256
 BLAMED_FILES_HELD = 4_096
 """Files at a revision whose blamed lines stay in memory: the same stacks come again and again."""
+
+# What `git cherry-pick -x` adds to the message.
+_PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{40,64})\)")
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -51,28 +57,39 @@ class GitAnswers:
 
     # --- the port ----------------------------------------------------------------------------------
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
-        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing.
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
+        """Full sha of what a revision names for a service; None when it names nothing.
 
         A revision that was found is pinned in the mirror; one that was not is asked again after the next sync.
         """
         stored = self._store.row(
-            "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision",
+            "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision "
+            "AND service_names = $service_names",
             repository=repository,
             revision=revision,
+            service_names="\n".join(service_names),
         )
         if stored is not None:
             return CommitSha(stored["sha"]) if stored["sha"] else None
         git = self._git(repository)
         if git is None:
             return None
-        sha = revisions.resolve(git, self._store, repository, revision)
+        sha = revisions.resolve(git, self._store, repository, revision, service_names)
         if sha is not None and git.commit(sha) is not None:
             mirror.pin(git, sha)
         if sha is not None or self._is_synced(repository):
             self._put(
                 tables.GIT_REVISIONS,
-                [{"repository": repository, "revision": revision, "sha": sha}],
+                [
+                    {
+                        "repository": repository,
+                        "revision": revision,
+                        "service_names": "\n".join(service_names),
+                        "sha": sha,
+                    }
+                ],
             )
         return sha
 
@@ -213,6 +230,25 @@ class GitAnswers:
             known = self._keep(repository, sha, question, self._found(git, sha, first, limit))
         return tuple((str(path), int(line)) for path, line in known)
 
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell.
+
+        A commit of the branch and one of the mainline are the same work when one says that it was picked from the other,
+        or when both have author, time of writing and subject: picking and rebasing keep them.
+        """
+        newest = self._store.row(sql("collector", "mainline_newest"), repository=repository)
+        if newest is None:
+            return None
+        question = json.dumps(["branch", newest["sha"]])
+        known = self._answer(repository, sha, question)
+        if known is None:
+            git = self._git_at(repository, sha)
+            if git is None:
+                return None
+            known = self._keep(repository, sha, question, self._branched(git, repository, sha))
+        (base, *equivalents) = known[0] if known else (None,)
+        return Branch(CommitSha(base), tuple(CommitSha(e) for e in equivalents)) if base else None
+
     # --- git ---------------------------------------------------------------------------------------
 
     def _git(self, repository: RepositoryName) -> Git | None:
@@ -291,6 +327,37 @@ class GitAnswers:
         with self._guard:
             _remember(self._blobs, key, texts)
         return texts
+
+    def _branched(self, git: Git, repository: RepositoryName, sha: CommitSha) -> list[list[Any]]:
+        """``[[base, equivalent, ...]]``, or [] when ``sha`` is on the mainline or holds none of it."""
+        answer = git.run(
+            "log",
+            f"--max-count={BRANCH_COMMITS_MAX}",
+            "-z",
+            "--format=%H%n%ae%n%at%n%s%n%b",
+            sha,
+            "--",
+            timeout_s=self._settings.git_timeout_s,
+        )
+        entries = [entry.decode("utf-8", "replace").split("\n", 4) for entry in answer.split(b"\0") if entry]
+        shas = [entry[0] for entry in entries]
+        rows = self._store.rows(sql("collector", "mainline_positions"), repository=repository, shas=shas)
+        positions = {row["sha"]: row["position"] for row in rows}
+        if not positions or sha in positions:
+            return []
+        base = max(positions, key=lambda name: positions[name])
+        side = [entry for entry in entries if entry[0] not in positions and len(entry) == 5]
+        found = self._store.rows(
+            sql("collector", "picked_commits"),
+            repository=repository,
+            position=positions[base],
+            shas=[entry[0] for entry in side],
+            emails=[entry[1].lower() for entry in side],
+            authored=[int(entry[2]) for entry in side],
+            subjects=[entry[3] for entry in side],
+            named=sorted({name for entry in side for name in _PICKED.findall(entry[4])}),
+        )
+        return [[base, *(row["sha"] for row in found)]]
 
     def _found(self, git: Git, sha: CommitSha, text: str, limit: int) -> list[list[Any]]:
         found: list[tuple[str, int]] = []

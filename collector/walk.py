@@ -15,7 +15,7 @@ from collector import attributes, otlp
 from collector.attributes import Entries, Lists
 from collector.otlp import EXCEPTION_KEYS, NO_SPAN, NO_TRACE, UNIX_NS_MAX, Decoded, Request, Signal
 from collector.policy import Policy
-from schemas import tables
+from schemas import artifact_names, tables
 from schemas import vocabulary as v
 from schemas.errors import MalformedInput
 from schemas.vocabulary import ExceptionSource
@@ -53,12 +53,15 @@ def resource_rows(
     found = attributes.entries(resource.attributes, policy, tally)
     service = attributes.first_text(found, v.SERVICE_NAME) or otlp.UNKNOWN_SERVICE
     id_ = _id(resource.SerializeToString(deterministic=True), schema_url)
+    version = attributes.first_text(found, v.SERVICE_VERSION)
+    names = artifact_names.of_resource(lambda key: found[key][0] if key in found else None)
+    revision = attributes.first_text(found, v.VCS_REF_HEAD_REVISION)
     context = {
         "resource_id": id_,
         "service": service,
-        "service_version": attributes.first_text(found, v.SERVICE_VERSION),
+        "service_version": version,
         "environment": attributes.first_text(found, v.DEPLOYMENT_ENVIRONMENT_NAME),
-        "revision": attributes.first_text(found, v.VCS_REF_HEAD_REVISION),
+        "revision": revision or artifact_names.running(names, version),
     }
     row = {
         "resource_id": id_,

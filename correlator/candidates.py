@@ -5,7 +5,7 @@ ranges, each deployment back at a lower share, then the ranges of the services t
 whatever blame names outside all of these. Source: DESIGN "Suspects"; numbers in ``weights.toml``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -127,11 +127,12 @@ def deployed_before(
         if steps_back and is_too_old:
             break
         new, old = interval["sha"], interval["previous_sha"]
-        until = mainline.position(new) if new else None
-        after = mainline.position(old) if old else None
-        if until is not None and after is not None and after < until:
+        until, beside = mainline.reach(new, interval["started_at"]) if new else (None, frozenset())
+        after, before = mainline.reach(old, _ran_since(intervals, index, old)) if old else (None, frozenset())
+        if until is not None and after is not None:
             factor = decay**steps_back * (callee_share if is_callee else 1.0)
-            for change in mainline.between(after, until):
+            brought = [c for c in mainline.between(after, until) if c["sha"] not in before]
+            for change in [*brought, *_picked(mainline, beside - before, after, until)]:
                 paths = paths_of.get((code.repository, change["sha"]), ())
                 if touches(paths, code.path, others):
                     share = _share(change, weights) * factor
@@ -139,6 +140,21 @@ def deployed_before(
                         Listed(change, share, steps_back, service, is_callee, interval["started_at"])
                     )
     return candidates
+
+
+def _ran_since(intervals: Sequence[Row], index: int, sha: str) -> datetime:
+    """When the revision that ran before an interval began to: what it held is judged by then."""
+    earlier = (row["started_at"] for row in reversed(intervals[:index]) if row["sha"] == sha)
+    moment: datetime = next(earlier, intervals[index]["started_at"])
+    return moment
+
+
+def _picked(mainline: Mainline, beside: frozenset[str], after: int, until: int) -> Iterator[Row]:
+    """Changes that a branch held without all that landed before them; what lies in (``after``, ``until``] is told already."""
+    for sha in sorted(beside):
+        change = mainline.change(sha)
+        if change is not None and change["position"] > max(after, until):
+            yield change
 
 
 def _share(change: Row, weights: Weights) -> float:

@@ -61,14 +61,14 @@ def groups(
     *,
     services: Mapping[str, ServiceCode],
     timeline: Timeline,
-    resolve: Callable[[str, str], CommitSha | None],
+    revision_of: Callable[[str, str | None], str | None],
 ) -> list[FailureGroup]:
     """One failure group per finding, ordered by id.
 
     Args:
-        resolve: (repository, revision as sent) -> full sha or None.
+        revision_of: (service, text that names what ran) -> full sha or None.
     """
-    made = [_group(finding, services, timeline, resolve) for finding in findings]
+    made = [_group(finding, services, timeline, revision_of) for finding in findings]
     return sorted(made, key=lambda group: group.row["group_id"])
 
 
@@ -107,14 +107,15 @@ def _group(
     finding: Finding,
     services: Mapping[str, ServiceCode],
     timeline: Timeline,
-    resolve: Callable[[str, str], CommitSha | None],
+    revision_of: Callable[[str, str | None], str | None],
 ) -> FailureGroup:
     code = services.get(finding.service, ServiceCode(None))
 
     def sha_of(revision: str | None, at: datetime) -> CommitSha | None:
-        stated = resolve(code.repository, revision) if revision and code.repository else None
         running = timeline.at(finding.service, finding.environment, at)
-        return stated or (CommitSha(running["sha"]) if running and running["sha"] else None)
+        stated = revision_of(finding.service, revision) if code.repository else None
+        sha = stated or (running["sha"] if running else None)
+        return CommitSha(sha) if sha else None
 
     times: dict[str | None, list[Times]] = defaultdict(list)
     for begin, end, revision, count in finding.moments:

@@ -27,8 +27,8 @@ def weigh(
     hunks: Mapping[str, Sequence[Row]],
     vocabulary: Vocabulary,
     weights: Weights,
-) -> list[Suspect]:
-    """Suspects of one group from all of its evidence.
+) -> tuple[list[Suspect], float]:
+    """Suspects of one group from all of its evidence, and the log of how likely that evidence is.
 
     Args:
         paths_of: (repository, change sha) -> paths it touches.
@@ -55,7 +55,7 @@ def weigh(
         )
         for c in candidates
     ]
-    return suspects.weigh(
+    return suspects.weighed(
         weighed,
         of_no_change(group, around, weights=weights),
         no_change_prior=no_change_prior(group, around, weights),

@@ -11,6 +11,7 @@ from typing import Any
 
 from correlator.candidates import Listed
 from correlator.failure_groups import FailureGroup
+from correlator.shares import Counted, dispersion, log_bayes_factor
 from correlator.traffic import Traffic, hour
 from correlator.weights import Weights, piece
 from schemas.records import SuspectEvidence
@@ -74,7 +75,11 @@ def of_time(
     if ended is not None and ended["is_rollback"] and not candidate.is_callee:
         text = "its deployment was rolled back, and the failure was not seen again"
         found.append(piece(EvidenceKind.ROLLED_BACK_AFTER, weights, text, revision=ended["sha"]))
-    return found + _of_exposure(candidate, group, around, weights)
+    beside = [] if candidate.is_callee else _of_revisions(group, around, weights)
+    # Compared at the same time, or before and after: the same thing twice, and the first sees it better.
+    is_told = any(piece.kind is EvidenceKind.CONCURRENT_REVISIONS for piece in beside)
+    exposed = _of_exposure(candidate, group, around, weights)
+    return [*found, *beside, *(e for e in exposed if not is_told or e.kind is not EvidenceKind.CHANGE_POINT)]
 
 
 def _rate(group: FailureGroup, around: Circumstances) -> tuple[float, int, int]:
@@ -111,6 +116,38 @@ def _of_exposure(
     return found
 
 
+def beside(group: FailureGroup, around: Circumstances) -> tuple[Counted, Counted, float] | None:
+    """(the onset's revision, all others, Bayes factor's log) in the hours in which both served the operation; None where
+    there are none. How spans are sampled does not matter: both are sampled alike."""
+    sha = group.row["onset_sha"]
+    hours = around.traffic.shared_hours(sha) if sha else []
+    own, others, each = [0, 0], [0, 0], []
+    for at, ours, theirs in hours:
+        failed = group.failures.during(at, at + timedelta(hours=1))
+        mine = min(failed.get(sha, 0), ours)
+        rest = min(sum(count for other, count in failed.items() if other not in (sha, None)), theirs)
+        own, others = [own[0] + mine, own[1] + ours], [others[0] + rest, others[1] + theirs]
+        each.append(Counted(mine, ours))
+    if not hours:
+        return None
+    one, other = Counted(own[0], own[1]), Counted(others[0], others[1])
+    return one, other, log_bayes_factor(one, other, dispersion=dispersion(each))
+
+
+def _of_revisions(group: FailureGroup, around: Circumstances, weights: Weights) -> list[SuspectEvidence]:
+    """Only the onset's revision fails, and others that run at the same time do not: what it brought is to blame."""
+    found = beside(group, around)
+    if found is None or found[2] <= 0 or found[0].share <= found[1].share:
+        return []
+    one, other, factor = found
+    value = min(factor, log(weights.maximum("concurrent_revisions_max")))
+    text = (
+        f"fails on its revision ({one.failed} of {one.total} requests) and not as often on those that ran at the same"
+        f" time ({other.failed} of {other.total})"
+    )
+    return [piece(EvidenceKind.CONCURRENT_REVISIONS, weights, text, log_lr=value)]
+
+
 def of_no_change(
     group: FailureGroup, around: Circumstances, *, weights: Weights
 ) -> tuple[SuspectEvidence, ...]:
@@ -138,6 +175,13 @@ def of_no_change(
                 f"began more than a day after the last deployment, in which {exposed} requests did not fail"
             )
             found.append(piece(EvidenceKind.FAR_FROM_DEPLOYMENT, weights, text))
+    alike = beside(group, around)
+    if alike is not None and alike[2] < 0 and alike[0].failed and alike[1].failed:
+        value = min(-alike[2], log(weights.maximum("revisions_alike_max")))
+        text = (
+            f"revisions that ran at the same time fail alike ({alike[0].failed} and {alike[1].failed} times)"
+        )
+        found.append(piece(EvidenceKind.REVISIONS_ALIKE, weights, text, log_lr=value))
     found += _of_end(group, around, weights)
     return tuple(found)
 

@@ -8,19 +8,21 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import lru_cache
+from math import fsum
 from typing import Any
 
 import numpy as np
 
-from correlator import categories, fingerprint, frames, function_names, groupings
+from correlator import categories, fingerprint, frames, function_names, groupings, stack_lines
 from correlator.groupings import Groupings
 from correlator.mappings import TRANSPILED, Mapper
 from correlator.occurrences import Occurrences, Times, merged
 from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
 from correlator.paths import PathKind, kind_of
+from correlator.plausible import Plausible, hypotheses
 from correlator.revisions import Timeline
 from correlator.shapes import Shape
 from schemas import vocabulary
@@ -90,16 +92,32 @@ class FailureGroup:
     entry: str
     shape_ids: tuple[int, ...] = ()
     named_traces: frozenset[str] = frozenset()
+    supposed: tuple["Supposed", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """A revision that may have run at the onset, and the frames as they are then: rows of ``group_frames``."""
+
+    sha: CommitSha
+    probability: float
+    basis: str
+    frames: Sequence[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Located:
-    """A shape with the revision that ran when it failed first, and its understood stack."""
+    """A shape with the revision that ran when it failed first, and its understood stack.
+
+    ``sha`` None: unknown. ``supposed``: revisions that may have run then, the likeliest first, with what the frames
+    map to; ``frames`` are those of the first.
+    """
 
     shape: Shape
     sha: CommitSha | None
     stack: ParsedStack | None
-    frames: tuple[tuple[Frame, str | None, str | None], ...]
+    frames: stack_lines.Located
+    supposed: tuple[tuple[Plausible, stack_lines.Located], ...] = ()
 
     @property
     def cause(self) -> Row:
@@ -115,13 +133,24 @@ class Assembler:
         port: RepositoryPort,
         services: Mapping[str, ServiceCode],
         timeline: Timeline,
-        resolve: Callable[[str, str], CommitSha | None],
+        revision_of: Callable[[str, str | None], str | None],
         landing: Callable[[str, str], str | None],
         groupings: Groupings | None = None,
         originals: OriginalFrames | None = None,
+        plausible_at: Callable[[str, str, datetime], Sequence[Plausible]] = lambda *_: (),
+        position_of: Callable[[str, str], int | None] = lambda *_: None,
     ) -> None:
+        """
+        Args:
+            revision_of: (service, text that names what ran) -> full sha or None.
+            landing: (repository, sha) -> the change that it landed with.
+            plausible_at: (service, environment, time) -> revisions that may have run, where none is known.
+            position_of: (repository, sha) -> position on the mainline, or None.
+        """
+        self._plausible_at = plausible_at
+        self._position_of = position_of
         self._port = port
-        self._resolve = resolve
+        self._revision_of = revision_of
         self._services = services
         self._timeline = timeline
         self._landing = landing
@@ -152,7 +181,9 @@ class Assembler:
             )
             for group_id, found in members.items()
         }
-        self._blame(found[0] for found in ordered.values())
+        for alike in ordered.values():
+            alike[0] = self._fitted(alike[0])
+        self._blame(alike[0] for alike in ordered.values())
         return [self._group(group_id, results[group_id], ordered[group_id]) for group_id in sorted(ordered)]
 
     def _blame(self, shown: Iterable[_Located]) -> None:
@@ -160,10 +191,11 @@ class Assembler:
         lines: dict[tuple[RepositoryName, CommitSha, str], set[int]] = defaultdict(set)
         for located in shown:
             repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
-            for frame, path, how in located.frames:
-                # The line of what a compiler wrote is no line of its source.
-                if repository and located.sha and path and frame.line and how != TRANSPILED:
-                    lines[(repository, located.sha, path)].add(frame.line)
+            for sha, placed in _located_at(located):
+                for frame, path, how in placed:
+                    # The line of what a compiler wrote is no line of its source.
+                    if repository and path and frame.line and how != TRANSPILED:
+                        lines[(repository, sha, path)].add(frame.line)
         for repository, sha, path in sorted(lines):
             answer = self._port.blame(repository, sha, path, tuple(sorted(lines[(repository, sha, path)])))
             self._blamed.update({(repository, sha, path, line): found.sha for line, found in answer.items()})
@@ -180,6 +212,18 @@ class Assembler:
             stack = self._originals.of(
                 stack, cause["service"], (cause["service_version"], cause["revision"], sha)
             )
+        if sha is not None:
+            return _Located(shape, sha, stack, self._placed(stack, code, sha))
+        supposed = tuple(
+            (one, self._placed(stack, code, CommitSha(one.sha))) for one in self._supposed(cause, code)
+        )
+        placed = supposed[0][1] if supposed else self._placed(stack, code, None)
+        return _Located(shape, None, stack, placed, supposed)
+
+    def _placed(
+        self, stack: ParsedStack | None, code: ServiceCode, sha: CommitSha | None
+    ) -> stack_lines.Located:
+        """The frames with what they map to at ``sha``."""
         mapped: list[tuple[Frame, str | None, str | None]] = []
         if stack is not None:
             mapper = self._mapper(code, sha)
@@ -187,7 +231,44 @@ class Assembler:
                 found = mapper.of(frame) if mapper else None
                 how = found.how if found else UNMAPPED if is_generated(frame) else None
                 mapped.append((frame, found.path if found else None, how))
-        return _Located(shape, sha, stack, tuple(mapped))
+        return tuple(mapped)
+
+    def _supposed(self, cause: Row, code: ServiceCode) -> list[Plausible]:
+        """Revisions that may have run, few that stand for all of them, likeliest first; () where one is known."""
+        if code.repository is None or self._stated_revision(cause, code):
+            return []
+        found = self._plausible_at(cause["service"], cause["environment"], cause["failed_at"])
+        positions = {one.sha: self._position_of(code.repository, one.sha) or 0 for one in found}
+        chosen = hypotheses(found, positions)
+        return sorted(chosen, key=lambda one: (-one.probability, one.sha))
+
+    def _fitted(self, located: _Located) -> _Located:
+        """What may have run, weighed by how well the stack fits the source there."""
+        repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
+        if repository is None or len(located.supposed) < 2 or located.stack is None:
+            return located
+        text = located.cause["exception_stacktrace"]
+        weighed = [
+            (
+                one,
+                placed,
+                one.probability * stack_lines.likelihood(placed, text, self._line_at(repository, one.sha)),
+            )
+            for one, placed in located.supposed
+        ]
+        total = fsum(mass for _, _, mass in weighed)
+        supposed = sorted(
+            ((replace(one, probability=round(mass / total, 6)), placed) for one, placed, mass in weighed),
+            key=lambda pair: (-pair[0].probability, pair[0].sha),
+        )
+        return replace(located, supposed=tuple(supposed), frames=supposed[0][1])
+
+    def _line_at(self, repository: RepositoryName, sha: str) -> Callable[[str, int], str | None]:
+        def text(path: str, line: int) -> str | None:
+            found = self._port.excerpt(repository, CommitSha(sha), path, line, stack_lines.AROUND)
+            return dict(found).get(line)
+
+        return text
 
     def _revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
         if code.repository is None:
@@ -195,14 +276,16 @@ class Assembler:
         stated = self._stated_revision(cause, code)
         if stated:
             return stated
+        if self._plausible_at(cause["service"], cause["environment"], cause["failed_at"]):
+            return None
         running = self._timeline.at(cause["service"], cause["environment"], cause["failed_at"])
         return CommitSha(running["sha"]) if running and running["sha"] else None
 
     def _stated_revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
-        for text in (cause["revision"], cause["service_version"]):
-            sha = self._resolve(code.repository, text) if text and code.repository else None
+        for text in (cause["revision"], cause["service_version"]) if code.repository else ():
+            sha = self._revision_of(cause["service"], text)
             if sha:
-                return sha
+                return CommitSha(sha)
         return None
 
     def _times_by_revision(self, shape: Shape) -> Iterator[tuple[str | None, Times]]:
@@ -294,7 +377,9 @@ class Assembler:
         }
         return FailureGroup(
             row=row,
-            frames=self._frames(group_id, code.repository, first),
+            frames=self._frames(group_id, code.repository, *_located_at(first)[0])
+            if _located_at(first)
+            else self._frames(group_id, code.repository, None, first.frames),
             failures=failures,
             facts=facts,
             categories=ranked,
@@ -304,14 +389,27 @@ class Assembler:
             entry=cause["entry_name"] or cause["name"],
             shape_ids=tuple(sorted(m.cause["shape_id"] for m in ordered)),
             named_traces=frozenset().union(*(m.shape.named for m in ordered)),
+            supposed=tuple(
+                Supposed(
+                    CommitSha(one.sha),
+                    one.probability,
+                    one.basis,
+                    self._frames(group_id, code.repository, CommitSha(one.sha), placed),
+                )
+                for one, placed in first.supposed
+            ),
         )
 
     def _frames(
-        self, group_id: str, repository: RepositoryName | None, first: _Located
+        self,
+        group_id: str,
+        repository: RepositoryName | None,
+        revision: CommitSha | None,
+        placed: stack_lines.Located,
     ) -> list[dict[str, Any]]:
         rows = []
-        for position, (frame, path, how) in enumerate(first.frames):
-            blamed = self._blamed.get((repository, first.sha, path, frame.line))
+        for position, (frame, path, how) in enumerate(placed):
+            blamed = self._blamed.get((repository, revision, path, frame.line))
             sha = blamed if how != TRANSPILED else None
             is_ours = path is not None and kind_of(path) is not PathKind.VENDORED
             rows.append(
@@ -335,6 +433,13 @@ class Assembler:
                 }
             )
         return rows
+
+
+def _located_at(located: _Located) -> list[tuple[CommitSha, stack_lines.Located]]:
+    """(revision, frames as they map there) of the known revision, or of each that may have run."""
+    if located.sha is not None:
+        return [(located.sha, located.frames)]
+    return [(CommitSha(one.sha), placed) for one, placed in located.supposed]
 
 
 @lru_cache(maxsize=STACKS_KEPT)

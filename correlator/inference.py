@@ -6,7 +6,7 @@ traces) is asked of a :class:`Reader`; what git must be asked, of the repository
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from correlator import (
+    artifacts,
     candidates,
     circumstances,
     drift_groups,
@@ -25,9 +26,11 @@ from correlator import (
     incidents,
     mainlines,
     outcomes,
+    plausible,
     revisions,
     rework,
     services,
+    supposed,
     tokens,
     traces,
     traffic,
@@ -37,14 +40,14 @@ from correlator import (
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.drift_detectors import Finding
-from correlator.failure_groups import FailureGroup, ServiceCode
+from correlator.failure_groups import FailureGroup, ServiceCode, Supposed
 from correlator.groupings import Groupings
 from correlator.histories import History
 from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
-from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
+from schemas.records import Branch, CommitSha, RepositoryName, RepositoryPort, Suspect
 from schemas.settings import Settings
 from schemas.tables import Table
 from schemas.vocabulary import HTTP_ROUTE, OutcomeKind
@@ -68,9 +71,21 @@ class Facts:
     repository_urls: Rows
     incident_events: Rows
     verdicts: Rows
+    running_names: Rows = ()
+    builds: Rows = ()
     groupings: Rows = ()
     code_mappings: Rows = ()
     source_maps: Rows = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A failure group, and what surrounds it, if one revision ran."""
+
+    one: Supposed
+    group: FailureGroup
+    around: evidence_in_time.Circumstances
+    timeline: revisions.Timeline
 
 
 class Reader(Protocol):
@@ -104,7 +119,8 @@ class Inference:
         self._port = port
         self._settings = settings
         self._weights = weights.load()
-        self._resolved: dict[tuple[str, str], CommitSha | None] = {}
+        self._resolved: dict[tuple[str, str, str], CommitSha | None] = {}
+        self._branches: dict[tuple[str, str], Branch | None] = {}
         self._weighed_services = traffic.weighed_services(facts.service_hours)
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
@@ -122,6 +138,7 @@ class Inference:
             tables.CHANGE_REWORK: self._rework(),
             tables.SERVICE_REPOSITORIES: self._placed,
             tables.RUNNING_REVISIONS: self._running,
+            tables.PLAUSIBLE_REVISIONS: self._posterior.rows(),
             tables.CHANGE_DEPLOYMENTS: self._first_deployments,
             tables.FAILURE_GROUPS: [g.row for g in self._groups],
             tables.GROUP_FRAMES: (frame for g in self._groups for frame in g.frames),
@@ -142,7 +159,8 @@ class Inference:
 
     @cached_property
     def _mainlines(self) -> dict[str, mainlines.Mainline]:
-        return mainlines.by_repository(change for h in self._facts.histories for change in h.changes)
+        changes = (change for h in self._facts.histories for change in h.changes)
+        return mainlines.by_repository(changes, self._branch)
 
     @cached_property
     def _paths_of(self) -> dict[tuple[str, str], Sequence[str]]:
@@ -165,12 +183,25 @@ class Inference:
                 days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
                 yield {**row, "observed_days": days}
 
-    def _resolve(self, repository: str, text: str) -> CommitSha | None:
-        """The port's answer, asked once per revision: every span carries one of the same few."""
-        key = (repository, text)
+    def _resolve(self, repository: str, service: str, text: str) -> CommitSha | None:
+        """The port's answer, asked once per service and revision: every span carries one of the same few."""
+        key = (repository, service, text)
         if key not in self._resolved:
-            self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
+            code = self._code.get(service)
+            names = services.tag_names(service, code.path if code else "")
+            self._resolved[key] = self._port.resolve(RepositoryName(repository), text, names)
         return self._resolved[key]
+
+    def _branch(self, repository: str, sha: str) -> Branch | None:
+        key = (repository, sha)
+        if key not in self._branches:
+            self._branches[key] = self._port.branch(RepositoryName(repository), CommitSha(sha))
+        return self._branches[key]
+
+    def _revision(self, service: str, text: str | None) -> str | None:
+        """The commit that a service's telemetry or deployment names by ``text``: by itself, or by facts about it."""
+        repository = self._repository_by_service.get(service)
+        return self._artifacts.sha(repository, service, text) if repository and text else None
 
     def _position(self, repository: str, sha: str) -> int | None:
         return self._mainlines[repository].position(sha) if repository in self._mainlines else None
@@ -212,18 +243,47 @@ class Inference:
         }
 
     @cached_property
+    def _repository_by_service(self) -> dict[str, str]:
+        return {name: code.repository for name, code in self._code.items() if code.repository}
+
+    @cached_property
+    def _artifacts(self) -> artifacts.Artifacts:
+        return artifacts.Artifacts(
+            resources=self._facts.running_names,
+            deployments=self._facts.deployments,
+            builds=self._facts.builds,
+            repository_of=self._repository_by_service,
+            resolve=self._resolve,
+        )
+
+    @cached_property
     def _running(self) -> list[dict[str, Any]]:
         return revisions.running(
             self._facts.service_hours,
             self._facts.deployments,
-            repository_of={name: c.repository for name, c in self._code.items() if c.repository},
-            resolve=self._resolve,
+            repository_of=self._repository_by_service,
+            revision_of=self._revision,
             position_of=self._position,
         )
 
     @cached_property
     def _timeline(self) -> revisions.Timeline:
         return revisions.Timeline(self._running)
+
+    @cached_property
+    def _posterior(self) -> plausible.Posterior:
+        hours = (
+            {**row, "sha": self._revision(row["service"], row["revision"])}
+            for row in self._facts.service_hours
+        )
+        return plausible.Posterior(
+            timeline=self._timeline,
+            hours=hours,
+            mainlines=self._mainlines,
+            services={name: (code.repository, code.path) for name, code in self._code.items()},
+            paths_of=self._paths_of,
+            as_of=self._facts.as_of,
+        )
 
     @cached_property
     def _first_deployments(self) -> list[dict[str, Any]]:
@@ -245,13 +305,15 @@ class Inference:
             port=self._port,
             services=self._code,
             timeline=self._timeline,
-            resolve=self._resolve,
+            revision_of=self._revision,
             landing=self._landing,
             groupings=Groupings(self._facts.groupings),
             originals=OriginalFrames(self._facts.source_maps, self._reader.source_map),
+            plausible_at=self._posterior.at,
+            position_of=self._position,
         )
         drifted = drift_groups.groups(
-            self._facts.drifts, services=self._code, timeline=self._timeline, resolve=self._resolve
+            self._facts.drifts, services=self._code, timeline=self._timeline, revision_of=self._revision
         )
         return sorted(
             [*assembler.assemble(self._facts.shapes), *drifted], key=lambda group: group.row["group_id"]
@@ -270,7 +332,7 @@ class Inference:
             for name in (g.row["operation"], *([None] if g.row["detector"] else []))
         }
         requests = traffic.of_operations(
-            self._reader.traffic(operations), sha_of=self._sha_of, timeline=self._timeline
+            self._reader.traffic(operations), sha_of=self._revision, timeline=self._timeline
         )
         deployed_at = {
             row["sha"]: row["deployed_at"]
@@ -292,10 +354,6 @@ class Inference:
             )
             for g in self._groups
         }
-
-    def _sha_of(self, service: str, text: str | None) -> str | None:
-        place = self._code.get(service)
-        return self._resolve(place.repository, text) if text and place and place.repository else None
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""
@@ -329,33 +387,70 @@ class Inference:
 
     @cached_property
     def _group_suspects(self) -> dict[str, list[Suspect]]:
+        cases = {g.row["group_id"]: self._cases(g) for g in self._groups}
         listed = {
-            g.row["group_id"]: candidates.listed(
-                g,
-                callees=self._samples[g.row["group_id"]].callees,
-                timeline=self._timeline,
-                mainlines=self._mainlines,
-                services=self._code,
-                paths_of=self._paths_of,
-                is_late=evidence_in_time.is_late(g, self._around[g.row["group_id"]]),
-                weights=self._weights,
-            )
-            for g in self._groups
+            (name, at): self._listed(case) for name, found in cases.items() for at, case in enumerate(found)
         }
         hunks = self._reader.hunks(_changes_of(listed.values()))
         vocabulary = tokens.Vocabulary(hunks)
         return {
-            g.row["group_id"]: evidence.weigh(
-                g,
-                listed[g.row["group_id"]],
-                self._around[g.row["group_id"]],
-                paths_of=self._paths_of,
-                hunks=hunks,
-                vocabulary=vocabulary,
-                weights=self._weights,
+            name: supposed.mixed(
+                [
+                    (
+                        case.one,
+                        *evidence.weigh(
+                            case.group,
+                            listed[(name, at)],
+                            case.around,
+                            paths_of=self._paths_of,
+                            hunks=hunks,
+                            vocabulary=vocabulary,
+                            weights=self._weights,
+                        ),
+                    )
+                    for at, case in enumerate(found)
+                ]
             )
-            for g in self._groups
+            for name, found in cases.items()
         }
+
+    def _cases(self, group: FailureGroup) -> list[_Case]:
+        """The group as it is; where its revision is unknown, as it is if each that may have run did."""
+        around = self._around[group.row["group_id"]]
+        row, interval = group.row, around.onset_interval
+        found: list[_Case] = []
+        for one in group.supposed:
+            timeline = supposed.timeline_at(group, one, self._timeline, self._posterior)
+            # When it began is a guess then: evidence in time does not build on it.
+            at = replace(around, onset_interval=None)
+            found.append(_Case(one, supposed.group_at(group, one), at, timeline))
+        if not found and row["onset_sha"] and interval is not None and interval["previous_sha"] is None:
+            place = (row["service"], row["environment"])
+            for one in self._hypotheses(row, self._posterior.before(*place, interval["started_at"])):
+                timeline = supposed.timeline_after(interval, one, self._timeline)
+                at = replace(around, onset_interval=timeline.at(*place, row["first_seen_at"]))
+                found.append(_Case(one, group, at, timeline))
+        known = Supposed(CommitSha(row["onset_sha"] or ""), 1.0, "known", ())
+        return found or [_Case(known, group, around, self._timeline)]
+
+    def _hypotheses(self, row: Row, found: Sequence[plausible.Plausible]) -> list[Supposed]:
+        positions = {one.sha: self._position(row["repository"], one.sha) or 0 for one in found}
+        return [
+            Supposed(CommitSha(one.sha), one.probability, one.basis, ())
+            for one in plausible.hypotheses(found, positions)
+        ]
+
+    def _listed(self, case: _Case) -> list[candidates.Listed]:
+        return candidates.listed(
+            case.group,
+            callees=self._samples[case.group.row["group_id"]].callees,
+            timeline=case.timeline,
+            mainlines=self._mainlines,
+            services=self._code,
+            paths_of=self._paths_of,
+            is_late=evidence_in_time.is_late(case.group, case.around),
+            weights=self._weights,
+        )
 
     # --- what each incident says ------------------------------------------------------------------------
 

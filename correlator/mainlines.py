@@ -1,19 +1,26 @@
 """The mainline of a repository, to be asked by commit and by position. Holds no diff."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
+
+from schemas.records import Branch
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Mainline:
-    """Rows of ``changes`` of one repository, oldest first."""
+    """Rows of ``changes`` of one repository, oldest first.
+
+    ``branch_of``: where a commit that did not stand on the mainline left it.
+    """
 
     changes: Sequence[Row]
+    branch_of: Callable[[str], Branch | None] = lambda _: None
     _by_sha: dict[str, Row] = field(default_factory=dict)
     _landing: dict[str, str] = field(default_factory=dict)
     _shas: list[str] = field(default_factory=list)
@@ -66,14 +73,39 @@ class Mainline:
         landed = self._landing.get(sha)
         return None if landed is None else int(self._by_sha[landed]["position"])
 
+    def reach(self, sha: str, at: datetime) -> tuple[int | None, frozenset[str]]:
+        """What ran when ``sha`` did, ``at`` a time: (newest position of which it held everything, changes that it held beside).
+
+        A hotfix that never landed holds what it was made on, and the changes that were picked to it; a side commit that ran
+        before its merge holds the change that it became, and none that landed beside it.
+        """
+        landed = self._landing.get(sha)
+        if landed is not None and self._by_sha[landed]["landed_at"] <= at:
+            return int(self._by_sha[landed]["position"]), frozenset()
+        branch = self.branch_of(sha)
+        base = self._landing.get(branch.base) if branch else None
+        if branch is None or base is None:
+            return self.position(sha), frozenset()
+        beside = {self._landing[picked] for picked in branch.equivalents if picked in self._landing}
+        return int(self._by_sha[base]["position"]), frozenset(beside | ({landed} if landed else set()))
+
     def between(self, after: int, until: int) -> Sequence[Row]:
         """Changes at positions ``after`` + 1 .. ``until``, oldest first."""
         return self.changes[max(after + 1, 0) : max(until + 1, 0)]
 
 
-def by_repository(changes: Iterable[Row]) -> dict[str, Mainline]:
-    """One mainline per repository; positions of each are 0, 1, 2, ... without a gap."""
+def by_repository(
+    changes: Iterable[Row], branch_of: Callable[[str, str], Branch | None] = lambda *_: None
+) -> dict[str, Mainline]:
+    """One mainline per repository; positions of each are 0, 1, 2, ... without a gap.
+
+    Args:
+        branch_of: (repository, sha) -> where a commit beside the mainline left it.
+    """
     grouped: dict[str, list[Row]] = {}
     for change in sorted(changes, key=lambda c: (c["repository"], c["position"])):
         grouped.setdefault(change["repository"], []).append(change)
-    return {repository: Mainline(tuple(rows)) for repository, rows in grouped.items()}
+    return {
+        repository: Mainline(tuple(rows), partial(branch_of, repository))
+        for repository, rows in grouped.items()
+    }

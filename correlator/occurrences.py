@@ -41,6 +41,14 @@ class Occurrences:
         """Failures on one revision."""
         return len(self._of.get(sha, ()))
 
+    def during(self, since: datetime, until: datetime) -> dict[str | None, int]:
+        """Revision -> its failures in [since, until)."""
+        found = {
+            sha: int(np.searchsorted(times, micros(until)) - np.searchsorted(times, micros(since)))
+            for sha, times in self._of.items()
+        }
+        return {sha: count for sha, count in found.items() if count}
+
     def revisions(self, *, since: datetime | None = None) -> dict[str | None, datetime]:
         """Revision -> its last failure, of the revisions that failed at ``since`` or later."""
         least = -(2**63) if since is None else micros(since)

@@ -34,6 +34,10 @@ FAILED_STATUSES = frozenset(
 )
 
 
+_NAMES = ("revision", "artifact", "version")
+"""Columns of ``deployments`` that say what was deployed, the surest first."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Start:
     """One moment at which a revision began to run."""
@@ -52,7 +56,7 @@ def running(
     deployments: Iterable[Row],
     *,
     repository_of: Mapping[str, str],
-    resolve: Callable[[str, str], str | None],
+    revision_of: Callable[[str, str | None], str | None],
     position_of: Callable[[str, str], int | None],
 ) -> list[dict[str, Any]]:
     """Rows of ``running_revisions``.
@@ -61,18 +65,17 @@ def running(
         observed: rows of ``service_hours.sql``; those without a revision say nothing here.
         deployments: rows of ``deployments``.
         repository_of: service -> repository.
-        resolve: (repository, revision text) -> full sha or None.
+        revision_of: (service, text that names what runs) -> full sha or None.
         position_of: (repository, sha) -> position on the mainline, or None.
     """
     resolved: dict[tuple[str, str], str | None] = {}
 
     def sha_of(service: str, text: str | None) -> str | None:
-        repository = repository_of.get(service)
-        if not repository or not text:
+        if not text:
             return None
-        if (repository, text) not in resolved:
-            resolved[(repository, text)] = resolve(repository, text)
-        return resolved[(repository, text)]
+        if (service, text) not in resolved:
+            resolved[(service, text)] = revision_of(service, text)
+        return resolved[(service, text)]
 
     told = [row for row in deployments if row["status"] not in FAILED_STATUSES]
     seen = [row for row in observed if row["revision"]]
@@ -82,11 +85,11 @@ def running(
         at = row["finished_at"] or row["started_at"]
         if at is None:
             continue
-        text = row["revision"] or row["version"]
+        text = row["revision"] or row["artifact"] or row["version"]
         is_rollback = row["type"] == DeploymentType.ROLLBACK
         start = _Start(
             at,
-            sha_of(row["service"], text),
+            next((sha for name in _NAMES if (sha := sha_of(row["service"], row[name]))), None),
             text,
             "deployment",
             row["deployment_id"],
@@ -369,6 +372,16 @@ class Timeline:
         """The interval in force at ``moment``, or None before the first."""
         index = self.index_at(service, environment, moment)
         return None if index is None else self.of(service, environment)[index]
+
+    def supposing(self, service: str, environment: str, rows: Sequence[Row]) -> "Timeline":
+        """The same with other intervals of one service in one environment, oldest first."""
+        found = Timeline(())
+        key = (service, self.environment(service, environment) or environment)
+        found._rows = defaultdict(list, self._rows) | {key: list(rows)}
+        found._starts = self._starts | {key: [row["started_at"] for row in rows]}
+        found._environments = defaultdict(list, self._environments)
+        found._environments[service] = sorted({*self._environments.get(service, ()), key[1]})
+        return found
 
     def of(self, service: str, environment: str) -> Sequence[Row]:
         """Every interval of a service in an environment, oldest first."""

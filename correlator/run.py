@@ -211,6 +211,8 @@ class Correlator:
             service_hours=store.rows(sql("correlator", "service_hours")),
             drifts=drift.read(working),
             deployments=store.rows(sql("correlator", "deployments"), **asked),
+            running_names=store.rows(sql("correlator", "running_names")),
+            builds=store.rows(sql("correlator", "artifacts"), **asked),
             service_mappings=store.rows("SELECT * FROM service_mappings ORDER BY service"),
             repository_urls=store.rows(sql("correlator", "repository_urls")),
             incident_events=incident_events,

@@ -70,7 +70,26 @@ def weigh(
     is_revision_known: bool,
     weights: Weights,
 ) -> list[Suspect]:
-    """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest first.
+    """The suspects of :func:`weighed`."""
+    return weighed(
+        candidates,
+        no_change,
+        no_change_prior=no_change_prior,
+        is_revision_known=is_revision_known,
+        weights=weights,
+    )[0]
+
+
+def weighed(
+    candidates: Sequence[CandidateChange],
+    no_change: Sequence[SuspectEvidence],
+    *,
+    no_change_prior: float,
+    is_revision_known: bool,
+    weights: Weights,
+) -> tuple[list[Suspect], float]:
+    """Weights of all candidates, of ``no_change`` and of ``unattributed``: they sum to one, heaviest first; and the log of
+    how likely all of the evidence is, whoever did it, against no evidence: what tells revisions that may have run apart.
 
     Args:
         candidates: changes with their evidence; an empty list leaves everything to no change and unattributed.
@@ -110,7 +129,7 @@ def weigh(
             continue
         suspects.append(Suspect(Candidate.CHANGE, CommitSha(name), weight, listed.evidence))
     suspects.append(Suspect(Candidate.NO_CHANGE, None, shares[""], reasons))
-    return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)])
+    return rounded([*suspects, Suspect(Candidate.UNATTRIBUTED, None, folded)]), highest + log(total)
 
 
 def _total(kept: Sequence[SuspectEvidence]) -> float:

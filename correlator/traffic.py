@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from correlator.occurrences import Times, micros
+from correlator.occurrences import Times, micros, moment
 from correlator.revisions import Timeline
 
 Operation = tuple[str, str, str | None]
@@ -36,6 +36,23 @@ class Traffic:
         low = 0 if since is None else np.searchsorted(hours, micros(since))
         high = len(hours) if until is None else np.searchsorted(hours, micros(until))
         return int(before[max(low, high)] - before[low])
+
+    def shared_hours(self, sha: str) -> list[tuple[datetime, int, int]]:
+        """(hour, requests of ``sha``, requests of other known revisions) where both answered some."""
+        own = self._by_hour(sha)
+        others: dict[int, int] = defaultdict(int)
+        for other in self._of:
+            if other is not None and other != sha:
+                for at, requests in self._by_hour(other).items():
+                    others[at] += requests
+        return [(moment(at), own[at], others[at]) for at in sorted(own) if own[at] and others.get(at)]
+
+    def _by_hour(self, sha: str | None) -> dict[int, int]:
+        hours, before = self._of.get(sha, _NONE)
+        found: dict[int, int] = defaultdict(int)
+        for at, requests in zip(hours.tolist(), np.diff(before).tolist(), strict=True):
+            found[at] += requests
+        return found
 
 
 def of_operations(

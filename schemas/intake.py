@@ -1,4 +1,4 @@
-"""What senders may post to the intake: four bodies, checked by their types; the JSON Schemas come from here.
+"""What senders may post to the intake: a body per noun, checked by their types; the JSON Schemas come from here.
 
 Unknown fields are welcome and kept (``model_extra``). A known field with a wrong value is refused with its name,
 because a wrong time or sha that is silently dropped becomes a wrong answer later.
@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas import times
+from schemas import artifact_names, times
 from schemas.vocabulary import DeploymentType, IncidentEvent
 
 _TIME_SCHEMA: dict[str, Any] = {
@@ -108,6 +108,9 @@ class DeploymentReport(Report):
         default=None, description="what runs: a commit, a tag, or a version that names one"
     )
     repository: Text = Field(default=None, description="owner/name")
+    artifact: Text = Field(
+        default=None, description="what was rolled out: an image with its digest, a digest, or a package URL"
+    )
     started_at: Moment = None
     finished_at: Moment = Field(default=None, validate_default=True)
     type: Annotated[DeploymentType | None, BeforeValidator(lambda v: _none_if_empty(_lowered(v)))] = Field(
@@ -121,6 +124,26 @@ class DeploymentReport(Report):
     def _has_a_time(cls, value: datetime | None, others: ValidationInfo) -> datetime | None:
         if value is None and others.data.get("started_at") is None:
             raise ValueError("a deployment needs started_at or finished_at")
+        return value
+
+
+class ArtifactReport(Report):
+    """What one image was built from: a fact that gives every place where the image runs its commit."""
+
+    artifact: RequiredText = Field(
+        description="the image with its digest, the digest, a package URL, or replicaset:NAME"
+    )
+    revision: RequiredText = Field(description="the commit, a tag, or a version that names one")
+    repository: Text = Field(default=None, description="owner/name")
+    service: Text = Field(default=None, description="service.name of its telemetry, if it is one service's")
+    version: TextOrNumber = Field(default=None, description="the version or build number that it was given")
+    built_at: Moment = None
+
+    @field_validator("artifact")
+    @classmethod
+    def _is_exact(cls, value: str) -> str:
+        if not artifact_names.of_reference(value):
+            raise ValueError("an artifact needs its digest (sha256:...): a tag may be moved")
         return value
 
 
@@ -278,6 +301,7 @@ REPORTS: dict[str, type[Report]] = {
     "deployments": DeploymentReport,
     "incidents": IncidentReport,
     "changes": ChangeReport,
+    "artifacts": ArtifactReport,
     "agent-traces": AgentTraceReport,
 }
 """Noun of the intake route -> one item of its body; each route takes one item or an array of them."""

@@ -141,6 +141,15 @@ class BlamedLine:
     original_line: int
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Where a commit beside the mainline left it. ``base``: newest mainline commit that it holds. ``equivalents``: mainline
+    commits outside of what ``base`` holds that are the same work as commits of the branch: they were picked."""
+
+    base: CommitSha
+    equivalents: tuple[CommitSha, ...] = ()
+
+
 @dataclass(slots=True)
 class Hunk:
     """One replaced stretch of lines, numbered as in a diff without context: ``old_start`` of an insertion is the line
@@ -218,8 +227,14 @@ Progress = Callable[[str, int, int], None]
 class RepositoryPort(Protocol):
     """Read-only questions to git that the correlator may ask. The answers are stored as facts, so a rebuild replays them."""
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
-        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing."""
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
+        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing.
+
+        ``service_names``: by which the tags of a monorepo may call the service that the revision was sent of; where tags
+        do, ``1.2.0`` is its ``cart/v1.2.0`` and never another service's ``v1.2.0``.
+        """
 
     def tree(self, repository: RepositoryName, sha: CommitSha) -> tuple[str, ...]:
         """All file paths at ``sha``, sorted; empty when the revision is missing."""
@@ -233,6 +248,9 @@ class RepositoryPort(Protocol):
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
     ) -> tuple[tuple[int, str], ...]:
         """``(line number, text)`` for ``line`` and ``around`` lines on each side; empty when there is no such line."""
+
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell."""
 
     def search(
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20

@@ -135,7 +135,7 @@ SPANS = Table(
         _column("service", TEXT, "service.name; 'unknown_service' when absent", required=True),
         _column("service_version", TEXT, "service.version"),
         _column("environment", TEXT, "deployment.environment.name"),
-        _column("revision", TEXT, "vcs.ref.head.revision, as sent"),
+        _column("revision", TEXT, "vcs.ref.head.revision, as sent; else a name of the artifact that ran"),
         _column("name", TEXT, "span name", required=True),
         _column("kind", INT32, "OTLP SpanKind, open enum", required=True),
         _column("status_code", INT32, "OTLP StatusCode, open enum: 0 unset, 1 ok, 2 error", required=True),
@@ -253,7 +253,7 @@ EXCEPTIONS = Table(
         _column("service", TEXT, "service.name", required=True),
         _column("service_version", TEXT, "service.version"),
         _column("environment", TEXT, "deployment.environment.name"),
-        _column("revision", TEXT, "vcs.ref.head.revision"),
+        _column("revision", TEXT, "vcs.ref.head.revision; else a name of the artifact that ran"),
         _column("source", TEXT, "span_event | log_record", required=True),
         _column("severity_number", INT32, "of the log record; null for span events"),
         _column("type", TEXT, "exception.type"),
@@ -309,7 +309,11 @@ OPERATION_HOURS = Table(
     (
         _column("service", TEXT, "service.name", required=True),
         _column("environment", TEXT, "deployment.environment.name; '' when absent", required=True),
-        _column("revision", TEXT, "vcs.ref.head.revision, else service.version, as sent; null when absent"),
+        _column(
+            "revision",
+            TEXT,
+            "vcs.ref.head.revision, an artifact's name, or service.version; null when absent",
+        ),
         _column("operation", TEXT, "span name", required=True),
         _column("kind", INT32, "OTLP SpanKind", required=True),
         _column(
@@ -348,7 +352,11 @@ SIGNAL_HOURS = Table(
     (
         _column("service", TEXT, "service.name", required=True),
         _column("environment", TEXT, "deployment.environment.name; '' when absent", required=True),
-        _column("revision", TEXT, "vcs.ref.head.revision, else service.version, as sent; null when absent"),
+        _column(
+            "revision",
+            TEXT,
+            "vcs.ref.head.revision, an artifact's name, or service.version; null when absent",
+        ),
         _column("signal", TEXT, "Signal: denied | anonymous | outbound | constraint | ...", required=True),
         _column("subject", TEXT, "route, host, collection, operation or attribute key", required=True),
         _column("aspect", TEXT, "attribute key or form of personal data; '' when it has none", required=True),
@@ -542,9 +550,15 @@ GIT_REVISIONS = Table(
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("revision", TEXT, "as sent", required=True),
+        _column(
+            "service_names",
+            TEXT,
+            "by which tags may call the service that sent it, one a line",
+            required=True,
+        ),
         _column("sha", TEXT, "full hex; null when it names nothing"),
     ),
-    key=("repository", "revision"),
+    key=("repository", "revision", "service_names"),
 )
 
 GIT_TREES = Table(
@@ -578,7 +592,7 @@ GIT_BLAMES = Table(
 GIT_ANSWERS = Table(
     "git_answers",
     Schema.FACTS,
-    "Excerpts and literal searches at a revision (answers of RepositoryPort.excerpt and .search) as JSON.",
+    "Answers of RepositoryPort.excerpt, .search and .branch at a revision, as JSON.",
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("sha", TEXT, "revision asked", required=True),
@@ -597,7 +611,12 @@ DELIVERIES = Table(
     (
         _column("source", TEXT, "generic | pagerduty", required=True),
         _column("delivery_id", TEXT, "the sender's id, else SHA-256 of the body", required=True),
-        _column("noun", TEXT, "deployments | incidents | changes | agent-traces | pagerduty", required=True),
+        _column(
+            "noun",
+            TEXT,
+            "deployments | incidents | changes | artifacts | agent-traces | pagerduty",
+            required=True,
+        ),
         _column("received_at", TIME, "UTC", required=True),
         _column("body", BLOB, "raw bytes", required=True),
         _column("refused", TEXT, "why it was not understood; null when it was"),
@@ -616,6 +635,7 @@ DEPLOYMENTS = Table(
         _column("version", TEXT, "as sent"),
         _column("revision", TEXT, "as sent"),
         _column("repository", TEXT, "as sent"),
+        _column("artifact", TEXT, "image, digest or package URL, as sent"),
         _column("started_at", TIME, "UTC"),
         _column("finished_at", TIME, "UTC"),
         _column("type", TEXT, "deploy | rollback", required=True),
@@ -625,6 +645,23 @@ DEPLOYMENTS = Table(
         _column("received_at", TIME, "UTC", required=True),
     ),
     key=("deployment_id",),
+)
+
+ARTIFACTS = Table(
+    "artifacts",
+    Schema.FACTS,
+    "One build, as its pipeline told: which commit an image was made from.",
+    (
+        _column("artifact", TEXT, "sha256:..., or another name of schemas/artifact_names.py", required=True),
+        _column("revision", TEXT, "as sent", required=True),
+        _column("repository", TEXT, "as sent"),
+        _column("service", TEXT, "service.name; null when several run it"),
+        _column("version", TEXT, "version or build number, as sent"),
+        _column("built_at", TIME, "UTC"),
+        _column("extra", TEXT, "JSON object of the fields we do not know"),
+        _column("received_at", TIME, "UTC", required=True),
+    ),
+    key=("artifact", "revision"),
 )
 
 INCIDENT_EVENTS = Table(
@@ -957,6 +994,29 @@ RUNNING_REVISIONS = Table(
     key=("service", "environment", "started_at"),
 )
 
+PLAUSIBLE_REVISIONS = Table(
+    "plausible_revisions",
+    Schema.INFERENCES,
+    "One revision that may have run in an interval in which nothing names one; those of an interval sum to one.",
+    (
+        _column("service", TEXT, "service.name", required=True),
+        _column("environment", TEXT, "'' when not sent", required=True),
+        _column("started_at", TIME, "UTC", required=True),
+        _column("ended_at", TIME, "UTC", required=True),
+        _column("rank", INT32, "1 for the likeliest", required=True),
+        _column("repository", TEXT, "-> repositories", required=True),
+        _column("sha", TEXT, "-> changes", required=True),
+        _column("probability", REAL, "0..1, rounded to 6 decimals", required=True),
+        _column(
+            "basis",
+            TEXT,
+            "what gives most of it: last_known | sister_services | own_, repository_, other_lead_times | custom",
+            required=True,
+        ),
+    ),
+    key=("service", "environment", "started_at", "rank"),
+)
+
 CHANGE_DEPLOYMENTS = Table(
     "change_deployments",
     Schema.INFERENCES,
@@ -1021,7 +1081,7 @@ FAILURE_SHAPES = Table(
         _column("failed_at", TIME, "start of the first, UTC", required=True),
         _column("service", TEXT, "service.name", required=True),
         _column("environment", TEXT, "'' when not sent", required=True),
-        _column("revision", TEXT, "vcs.ref.head.revision"),
+        _column("revision", TEXT, "vcs.ref.head.revision; else a name of the artifact that ran"),
         _column("service_version", TEXT, "service.version"),
         _column("repository_url", TEXT, "vcs.repository.url.full"),
         _column("sdk_language", TEXT, "telemetry.sdk.language"),

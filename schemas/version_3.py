@@ -114,9 +114,29 @@ STATEMENTS: tuple[str, ...] = (
     FROM facts.change_paths""",
     "DROP TABLE facts.change_paths",
     "ALTER TABLE facts.change_paths_3 RENAME TO change_paths",
+    # Deployments tell what was rolled out, builds what it was made from. DuckDB adds no column to a table with a key.
+    """CREATE TABLE facts.deployments_3 (
+      deployment_id VARCHAR NOT NULL, service VARCHAR NOT NULL, environment VARCHAR, version VARCHAR, revision VARCHAR,
+      repository VARCHAR, artifact VARCHAR, started_at TIMESTAMP, finished_at TIMESTAMP, type VARCHAR NOT NULL,
+      status VARCHAR NOT NULL, canary_until TIMESTAMP, extra VARCHAR, received_at TIMESTAMP NOT NULL,
+      PRIMARY KEY (deployment_id))""",
+    """INSERT INTO facts.deployments_3
+    SELECT deployment_id, service, environment, version, revision, repository, NULL, started_at, finished_at, type,
+        status, canary_until, extra, received_at
+    FROM facts.deployments""",
+    "DROP TABLE facts.deployments",
+    "ALTER TABLE facts.deployments_3 RENAME TO deployments",
+    """CREATE TABLE facts.artifacts (
+      artifact VARCHAR NOT NULL, revision VARCHAR NOT NULL, repository VARCHAR, service VARCHAR, version VARCHAR,
+      built_at TIMESTAMP, extra VARCHAR, received_at TIMESTAMP NOT NULL, PRIMARY KEY (artifact, revision))""",
     """CREATE TABLE facts.ignored_revisions (
       repository VARCHAR NOT NULL, sha VARCHAR NOT NULL, revisions VARCHAR[] NOT NULL,
       PRIMARY KEY (repository, sha))""",
+    # What a bare version names depends on whose it is. What was answered before is asked again.
+    "DROP TABLE facts.git_revisions",
+    """CREATE TABLE facts.git_revisions (
+      repository VARCHAR NOT NULL, revision VARCHAR NOT NULL, service_names VARCHAR NOT NULL, sha VARCHAR,
+      PRIMARY KEY (repository, revision, service_names))""",
     """CREATE TABLE facts.signal_hours (
         service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, signal VARCHAR NOT NULL,
         subject VARCHAR NOT NULL, aspect VARCHAR NOT NULL, hour_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL,

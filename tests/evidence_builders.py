@@ -19,7 +19,15 @@ from correlator.occurrences import micros
 from correlator.shapes import Shape
 from correlator.tokens import Vocabulary
 from correlator.traffic import Traffic
-from schemas.records import BlamedLine, CommitSha, FailureFacts, RepositoryName, Suspect, SuspectEvidence
+from schemas.records import (
+    BlamedLine,
+    Branch,
+    CommitSha,
+    FailureFacts,
+    RepositoryName,
+    Suspect,
+    SuspectEvidence,
+)
 from schemas.vocabulary import Candidate, EvidenceKind
 
 Row = dict[str, Any]
@@ -139,7 +147,7 @@ def weighed(
 ) -> list[Suspect]:
     """``evidence.weigh`` with paths and hunks by the position of their change."""
     hunks_of = {sha(n): rows for n, rows in (hunks or {}).items()}
-    return evidence.weigh(
+    found, _ = evidence.weigh(
         failure,
         candidates,
         circumstances or around(),
@@ -148,6 +156,7 @@ def weighed(
         vocabulary=Vocabulary(hunks_of),
         weights=RULED,
     )
+    return found
 
 
 def mass(found: Sequence[Suspect], on: int | Candidate) -> float:
@@ -175,7 +184,9 @@ class Repository:
     lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
         found = [known for known in self.trees if known.startswith(revision)]
         return CommitSha(found[0]) if len(found) == 1 else None
 
@@ -202,6 +213,9 @@ class Repository:
         around: int = 3,
     ) -> tuple[tuple[int, str], ...]:
         return ()
+
+    def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
+        return None
 
     def search(
         self,

@@ -89,6 +89,7 @@ def _add(noun: str, summary: str) -> None:
 _add("deployments", "Deployments as they proceed")
 _add("incidents", "Events of incidents")
 _add("changes", "Pull and merge requests")
+_add("artifacts", "Builds: which commit an image was made from")
 _add("agent-traces", "Agent Trace records: which lines an AI or a person wrote")
 
 

@@ -48,6 +48,7 @@ def _row(report: DeploymentReport, received_at: datetime) -> Row:
         "version": report.version,
         "revision": report.revision,
         "repository": report.repository,
+        "artifact": report.artifact,
         "started_at": report.started_at,
         "finished_at": report.finished_at,
         "type": None if report.type is None else report.type.value,

@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from collector.intake import agent_traces, changes, deployments, incidents, pagerduty, reports
+from collector.intake import agent_traces, artifacts, changes, deployments, incidents, pagerduty, reports
 from schemas import store as stores
 from schemas import tables
 from schemas.errors import MalformedInput, StoreError
@@ -48,6 +48,7 @@ NOUNS: dict[str, Noun] = {
     ),
     "incidents": Noun("generic", tables.INCIDENT_EVENTS, incidents.parse, incidents.merge),
     "changes": Noun("generic", tables.CHANGE_REQUESTS, changes.parse, changes.merge),
+    "artifacts": Noun("generic", tables.ARTIFACTS, artifacts.parse, artifacts.merge),
     "agent-traces": Noun("generic", tables.ATTESTED_LINES, agent_traces.parse, agent_traces.merge),
     "pagerduty": Noun("pagerduty", tables.INCIDENT_EVENTS, pagerduty.parse, pagerduty.merge),
 }
@@ -74,7 +75,7 @@ class Door:
         """Store ``body`` and what it says, durably and once.
 
         Args:
-            noun: ``deployments``, ``incidents``, ``changes``, ``agent-traces`` or ``pagerduty``.
+            noun: ``deployments``, ``incidents``, ``changes``, ``artifacts``, ``agent-traces`` or ``pagerduty``.
             body: raw bytes, at most ``settings.intake_bytes_max``: one JSON object, an array of them, or one a line.
             headers: of the request, names in any case; ``Idempotency-Key`` names a delivery.
 

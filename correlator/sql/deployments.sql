@@ -7,6 +7,7 @@ SELECT
     version,
     revision,
     repository,
+    artifact,
     started_at,
     finished_at,
     type,

@@ -12,6 +12,7 @@ from schemas.vocabulary import TokenScope
 BODIES = {
     "deployments": {"id": "d-1", "service": "checkout", "finished_at": "2026-03-02T11:00:00Z", "ticket": 4},
     "incidents": {"id": "INC-7", "event": "opened", "opened_at": 1772449200, "labels": {"team": "shop"}},
+    "artifacts": {"artifact": "sha256:" + "4f" * 32, "revision": "a" * 40},
     "changes": {"repository": "acme/shop", "number": 7, "title": "Add zones"},
     "agent-traces": {
         "version": "0.1.0",
@@ -87,7 +88,7 @@ def test_a_signed_webhook_needs_no_token_and_an_unsigned_one_gets_none_past() ->
 
 def test_the_schemas_are_published_and_fit_the_bodies(port: Rest) -> None:
     listed = port.client.get("/v1/schemas/").json()["items"]
-    names = ("deployments", "incidents", "changes", "agent-traces")
+    names = ("deployments", "incidents", "changes", "artifacts", "agent-traces")
     assert listed == [f"/v1/schemas/{name}" for name in names]
     for path in listed:
         answer = port.client.get(path)

@@ -7,7 +7,7 @@ from repository_builder import NAME, RepositoryBuilder, settings, synced
 
 from collector import mirror, repositories
 from collector.git_answers import GitAnswers
-from schemas.records import BlamedLine, CommitSha, RepositoryName
+from schemas.records import BlamedLine, Branch, CommitSha, RepositoryName
 from schemas.store import Store
 
 TEXT = "def rate(code):\n    return RATES[code]\n\n\ndef total(cart):\n    return sum(cart)\n"
@@ -61,6 +61,39 @@ def test_every_spelling_of_a_revision_names_its_commit(shop: Shop) -> None:
         assert shop.port.resolve(NAME, text) == second, text
     assert shop.port.resolve(NAME, "1.2.3") == shop.first
     assert shop.port.resolve(NAME, "v1.2.3") == shop.first
+
+
+def test_a_version_is_the_tag_of_its_own_service(shop: Shop) -> None:
+    for tag in ("cart/v1.0.0", "services/web/v1.1.0", "v1.1.0"):
+        shop.builder.git("tag", tag, shop.first)
+    for tag in ("web/2.0.0", "cart-1.1.0", "@acme/mail@1.0.0"):
+        shop.builder.git("tag", tag, shop.second)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+
+    def named(text: str, *names: str) -> str | None:
+        return shop.port.resolve(NAME, text, names)
+
+    assert named("1.1.0", "cart") == shop.second
+    assert named("v1.0.0", "Cart") == shop.first
+    assert named("1.1.0", "web", "services/web") == shop.first
+    assert named("2.0.0", "web", "services/web") == shop.second
+    assert named("1.0.0", "mail") == shop.second
+    # Its tags have a name for the service, and none of this version: another service's v1.1.0 is not it.
+    assert named("1.1.0", "mail") is None
+    # No tag has a name for it: the tags are the repository's.
+    assert named("1.1.0", "orders") == shop.first
+    # As sent in full, or a commit: no question of whose.
+    assert named("cart/v1.0.0", "web") == shop.first
+    assert named(shop.second[:9], "web") == shop.second
+
+
+def test_a_tag_of_the_service_is_found_after_a_later_sync(shop: Shop) -> None:
+    shop.builder.git("tag", "cart/v1.0.0", shop.first)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+    assert shop.port.resolve(NAME, "1.5.0", ("cart",)) is None
+    shop.builder.git("tag", "cart/v1.5.0", shop.third)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+    assert shop.port.resolve(NAME, "1.5.0", ("cart",)) == shop.third
 
 
 NO_REVISIONS = (
@@ -225,3 +258,37 @@ def test_a_resolved_revision_survives_a_force_push_and_gc(shop: Shop) -> None:
     assert git is not None
     git.run("gc", "--quiet", "--prune=now", timeout_s=30)
     assert "data.bin" in shop.port.tree(NAME, shop.third)
+
+
+def test_a_hotfix_left_the_mainline_where_it_was_made_and_was_picked_later(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    builder.commit("first", {"a.py": "a = 1\n"})
+    base = builder.commit("second", {"a.py": "a = 2\n"})
+    builder.git("checkout", "--quiet", "-b", "hotfix")
+    builder.commit("Mend a", {"a.py": "a = 3\n"})
+    hotfix = builder.commit("Mend b", {"b.py": "b = 1\n"})
+    builder.git("checkout", "--quiet", "main")
+    builder.commit("third", {"c.py": "c = 1\n"})
+    builder.git("cherry-pick", "hotfix~1", when=builder.now)
+    picked = builder.head()
+    builder.commit("fourth", {"c.py": "c = 2\n"})
+    builder.git("cherry-pick", "-x", "--no-commit", "hotfix")
+    named = builder.commit(f"Another subject\n\n(cherry picked from commit {hotfix})\n")
+    store = synced(tmp_path, builder)
+    port = GitAnswers(store, settings(tmp_path))
+    found = port.branch(NAME, CommitSha(hotfix))
+    assert found == Branch(CommitSha(base), (CommitSha(picked), CommitSha(named)))
+    assert GitAnswers(store, settings(tmp_path), is_replay=True).branch(NAME, CommitSha(hotfix)) == found
+    assert port.branch(NAME, CommitSha(named)) is None
+
+
+def test_a_side_commit_left_the_mainline_before_its_merge(tmp_path: Path) -> None:
+    builder = RepositoryBuilder(tmp_path / "work")
+    base = builder.commit("first", {"a.py": "a = 1\n"})
+    builder.git("checkout", "--quiet", "-b", "topic")
+    side = builder.commit("Work", {"b.py": "b = 1\n"})
+    builder.git("checkout", "--quiet", "main")
+    builder.commit("second", {"a.py": "a = 2\n"})
+    builder.merge("topic", "Merge topic")
+    port = GitAnswers(synced(tmp_path, builder), settings(tmp_path))
+    assert port.branch(NAME, CommitSha(side)) == Branch(CommitSha(base))

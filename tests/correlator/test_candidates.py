@@ -12,7 +12,7 @@ from correlator.candidates import Listed
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.mainlines import by_repository
 from correlator.revisions import Timeline
-from schemas.records import RepositoryName
+from schemas.records import Branch, CommitSha, RepositoryName
 
 OURS, THEIRS, SHARED = "checkout/app.py", "stock/app.py", "libs/money.py"
 CODE = {
@@ -32,6 +32,7 @@ def listed(
     touched: Mapping[int, Sequence[str]] | None = None,
     services: Mapping[str, ServiceCode] | None = None,
     is_late: bool = False,
+    branches: Mapping[str, Branch] | None = None,
 ) -> dict[int, Listed]:
     """Candidates by position, on a mainline of twenty changes of checkout."""
     rows = [change(n, **(changes or {}).get(n, {})) for n in range(20)]
@@ -39,7 +40,7 @@ def listed(
         failure or failing(),
         callees=callees,
         timeline=Timeline(intervals),
-        mainlines=by_repository(rows),
+        mainlines=by_repository(rows, lambda _, sha: (branches or {}).get(sha)),
         services=CODE if services is None else services,
         paths_of={(REPOSITORY, sha(n)): (touched or {}).get(n, [OURS]) for n in range(20)},
         is_late=is_late,
@@ -184,3 +185,35 @@ def test_who_wrote_a_change_does_not_move_its_share() -> None:
     told = {n: {"origin": "ai", "ai_share": 1.0, "tools": ["claude-code"]} for n in range(20)}
     marked, plain = listed(changes=told), listed()
     assert {n: c.share for n, c in marked.items()} == {n: c.share for n, c in plain.items()}
+
+
+HOTFIX = "f" * 40
+"""A commit made on change 4, to which change 9 was picked before it landed."""
+BRANCHES = {HOTFIX: Branch(CommitSha(sha(4)), (CommitSha(sha(9)),))}
+
+
+def test_a_hotfix_that_never_landed_carries_what_was_picked_to_it() -> None:
+    hotfixed = (interval(1, 0, None), interval(4, 5, 1), interval(0, 9, 4, sha=HOTFIX))
+    assert {n: c.steps_back for n, c in listed(intervals=hotfixed, branches=BRANCHES).items()} == {
+        **dict.fromkeys((2, 3, 4), 1),
+        9: 0,
+    }
+    assert set(listed(intervals=hotfixed)) == {2, 3, 4}
+
+
+def test_behind_a_hotfix_the_mainline_goes_on_from_where_it_was_made() -> None:
+    behind = (interval(4, 0, 1), interval(0, 5, 4, sha=HOTFIX), interval(11, 9, 0, previous_sha=HOTFIX))
+    found = listed(intervals=behind, branches=BRANCHES)
+    assert {n for n, c in found.items() if c.steps_back == 0} == {5, 6, 7, 8, 10, 11}
+
+
+def test_a_side_commit_that_ran_before_its_merge_carries_its_change_alone() -> None:
+    """It landed with change 12, two hours after it ran."""
+    side = "e" * 40
+    ran = (interval(1, 0, None), interval(4, 5, 1), interval(0, 9, 4, sha=side))
+    found = listed(
+        intervals=ran,
+        changes={12: {"commits": [side], "landed_at": hours(11)}},
+        branches={side: Branch(CommitSha(sha(4)))},
+    )
+    assert {n for n, c in found.items() if c.steps_back == 0} == {12}

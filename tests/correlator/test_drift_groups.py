@@ -11,7 +11,7 @@ from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.revisions import Timeline
 from schemas import tables
-from schemas.records import CommitSha, RepositoryName
+from schemas.records import RepositoryName
 from schemas.vocabulary import Detector, FailureCategory
 
 RUNNING = [
@@ -56,7 +56,7 @@ def group(detector: Detector, **overrides: object) -> FailureGroup:
         [finding(detector, **overrides)],
         services={"checkout": ServiceCode(RepositoryName(REPOSITORY))},
         timeline=Timeline(RUNNING),
-        resolve=lambda _, text: CommitSha(text) if len(text) == 40 else None,
+        revision_of=lambda _, text: text if text and len(text) == 40 else None,
     )
     return made
 

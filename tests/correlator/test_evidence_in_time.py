@@ -1,9 +1,11 @@
 """What traffic, deployments, reverts and fixes say of when a failure began and ended."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from math import log
 
+import numpy as np
 import pytest
 from evidence_builders import RULED, around, by_kind, failing, interval, listed, requests
 from failure_builders import hours, sha
@@ -19,6 +21,7 @@ from correlator.evidence_in_time import (
     of_time,
 )
 from correlator.failure_groups import FailureGroup
+from correlator.occurrences import Occurrences, micros
 from schemas import vocabulary
 from schemas.records import SuspectEvidence
 from schemas.vocabulary import EvidenceKind, FailureCategory
@@ -263,3 +266,36 @@ def test_a_revision_that_served_well_for_long_is_no_change_point() -> None:
     failure = failing(failed_at=[hours(40)] * 200)
     served = around(traffic=requests((1, 1, 1000), (20, 3, 100), (40, 3, 1000)))
     assert of_time(listed(3), failure, served, RULED) == []
+
+
+# --- revisions at the same time ----------------------------------------------------------------------------
+
+CANARY = requests((10, 3, 60), (10, 1, 300))
+"""Change 3 serves a sixth of the requests, change 1 the others, in one hour."""
+
+
+def test_only_the_revision_with_the_change_fails_while_others_serve_the_same() -> None:
+    found = by_kind(of_time(listed(3), FAILING, around(traffic=CANARY, is_sampling_known=False), RULED))
+    assert found[EvidenceKind.CONCURRENT_REVISIONS] == pytest.approx(
+        log(RULED.maximum("concurrent_revisions_max")), abs=1e-5
+    )
+    assert EvidenceKind.CHANGE_POINT not in found
+    assert EvidenceKind.REVISIONS_ALIKE not in innocent(around(traffic=CANARY))
+
+
+def test_revisions_that_fail_alike_speak_for_no_change() -> None:
+    both = replace(
+        FAILING,
+        failures=Occurrences(
+            {
+                sha(3): np.array([micros(hours(10.2) + timedelta(seconds=n)) for n in range(10)]),
+                sha(1): np.array([micros(hours(10.3) + timedelta(seconds=n)) for n in range(50)]),
+            }
+        ),
+    )
+    assert EvidenceKind.REVISIONS_ALIKE in innocent(around(traffic=CANARY), both)
+    assert EvidenceKind.CONCURRENT_REVISIONS not in of(around(traffic=CANARY), both)
+
+
+def test_revisions_that_never_served_together_are_not_compared() -> None:
+    assert EvidenceKind.CONCURRENT_REVISIONS not in of(around(traffic=requests((9, 1, 300), (10, 3, 60))))

@@ -62,7 +62,7 @@ def assembled(
         port=asked,
         services=CODE if services is None else services,
         timeline=Timeline(intervals),
-        resolve=lambda repository, text: asked.resolve(RepositoryName(repository), text),
+        revision_of=lambda _, text: asked.resolve(RepositoryName(REPOSITORY), text) if text else None,
         landing=lambda _, commit: (landed or {}).get(commit, commit),
         groupings=Groupings(decisions),
         originals=originals,

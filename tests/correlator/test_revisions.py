@@ -19,7 +19,7 @@ def position_of(repository: str, sha: str) -> int | None:
     return LINE.index(sha) if repository == "acme/shop" and sha in LINE else None
 
 
-def resolve(repository: str, text: str) -> str | None:
+def revision_of(service: str, text: str | None) -> str | None:
     return next((sha for sha in LINE if text in (sha, sha[-7:])), None)
 
 
@@ -30,6 +30,7 @@ def deployment(sha: str, at: datetime, **overrides: Any) -> dict[str, Any]:
         "environment": "production",
         "version": None,
         "revision": sha,
+        "artifact": None,
         "started_at": at - timedelta(minutes=2),
         "finished_at": at,
         "type": "deploy",
@@ -55,7 +56,7 @@ def running(
         observed,
         deployments,
         repository_of={"checkout": "acme/shop"},
-        resolve=resolve,
+        revision_of=revision_of,
         position_of=position_of,
     )
 
@@ -359,7 +360,7 @@ def test_a_year_of_many_deployments_takes_seconds() -> None:
         shown,
         told,
         repository_of={"checkout": "acme/shop"},
-        resolve=lambda _, text: text,
+        revision_of=lambda _, text: text,
         position_of=lambda _, sha: int(sha, 16),
     )
     assert len(rows) == 4000

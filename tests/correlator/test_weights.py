@@ -15,6 +15,8 @@ BOUNDED = {
     EvidenceKind.CHANGED_MATTER: "changed_matter_max",
     EvidenceKind.FIRST_SEEN: "first_seen_max",
     EvidenceKind.CHANGE_POINT: "change_point_max",
+    EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
+    EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
 }
 
 

@@ -22,6 +22,7 @@ NEW_IN_3 = {
     "facts.attested_lines",
     "facts.side_commit_paths",
     "facts.ignored_revisions",
+    "facts.artifacts",
     "ledger.provenance_overrides",
     "ledger.former_provenance",
     "ledger.provenance_audits",
@@ -45,6 +46,9 @@ def without_version_3(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE facts.paths AS SELECT * EXCLUDE (is_generated) FROM facts.change_paths")
     connection.execute("DROP TABLE facts.change_paths")
     connection.execute("ALTER TABLE facts.paths RENAME TO change_paths")
+    connection.execute("CREATE TABLE facts.told AS SELECT * EXCLUDE (artifact) FROM facts.deployments")
+    connection.execute("DROP TABLE facts.deployments")
+    connection.execute("ALTER TABLE facts.told RENAME TO deployments")
 
 
 def first_version(path: Path) -> None:

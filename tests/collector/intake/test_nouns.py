@@ -7,7 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from collector.intake import agent_traces, changes, deployments, incidents, reports
+from collector.intake import agent_traces, artifacts, changes, deployments, incidents, reports
 from schemas.errors import MalformedInput
 from schemas.intake import REPORTS
 
@@ -269,3 +269,38 @@ def test_a_request_keeps_its_own_commits() -> None:
 @pytest.mark.parametrize("noun", REPORTS)
 def test_a_schema_is_a_schema(noun: str) -> None:
     jsonschema.Draft202012Validator.check_schema(REPORTS[noun].model_json_schema())
+
+
+# --- artifacts --------------------------------------------------------------------------------------
+
+DIGEST = "sha256:" + "4f" * 32
+
+
+def test_a_build_says_which_commit_an_image_was_made_from() -> None:
+    sent = {
+        "artifact": f"registry.example:5000/shop:88@{DIGEST}",
+        "revision": "a" * 40,
+        "version": 88,
+        "by": "ci",
+    }
+    (row,) = artifacts.parse(sent, NOW)
+    assert (row["artifact"], row["revision"], row["version"]) == (DIGEST, "a" * 40, "88")
+    assert json.loads(row["extra"]) == {"by": "ci"}
+
+
+def test_a_cdevent_of_an_artifact_is_read_as_it_is_sent() -> None:
+    sent = {
+        "context": {"type": "dev.cdevents.artifact.packaged.0.2.0", "timestamp": "2026-03-02T11:00:00Z"},
+        "subject": {
+            "id": f"pkg:oci/shop@{DIGEST.replace(':', '%3A')}?repository_url=registry.example",
+            "content": {"change": {"id": "b" * 40, "source": "git.example/acme/shop"}},
+        },
+    }
+    (row,) = artifacts.parse(sent, NOW)
+    assert (row["artifact"], row["revision"]) == (DIGEST, "b" * 40)
+    assert row["built_at"] == datetime(2026, 3, 2, 11, 0, tzinfo=UTC)
+
+
+def test_an_artifact_without_a_digest_is_refused() -> None:
+    facts = _refusal(artifacts.parse, {"artifact": "registry.example/shop:latest", "revision": "a" * 40})
+    assert facts["field"].partition(".")[0] == "artifact"
