@@ -10,13 +10,14 @@ import re
 import tempfile
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from typing import IO, Any, TypeVar
 
-from collector import ignored_revisions, mirror, revisions
+from collector import diff_texts, ignored_revisions, mirror, revisions
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
-from schemas.records import BlamedLine, Branch, CommitSha, RepositoryName
+from schemas.records import BlamedLine, Branch, CommitSha, DiffHunk, RepositoryName
 from schemas.settings import Settings
 from schemas.store import Store, sql
 
@@ -34,6 +35,10 @@ BLAMED_FILES_HELD = 4_096
 
 # What `git cherry-pick -x` adds to the message.
 _PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{40,64})\)")
+DIFFS_HELD = 2_048
+"""Changes whose diff stays in memory: the candidates of one correlation are mostly those of the last."""
+DIFF_QUESTION = '["diff", 1]'
+"""The number rises with the bounds of ``collector/diff_texts.py``."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -53,6 +58,7 @@ class GitAnswers:
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
         self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
+        self._diffs: OrderedDict[tuple[str, str], tuple[DiffHunk, ...]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -248,6 +254,45 @@ class GitAnswers:
             known = self._keep(repository, sha, question, self._branched(git, repository, sha))
         (base, *equivalents) = known[0] if known else (None,)
         return Branch(CommitSha(base), tuple(CommitSha(e) for e in equivalents)) if base else None
+
+    def diffs(
+        self, repository: RepositoryName, shas: Iterable[CommitSha]
+    ) -> dict[CommitSha, tuple[DiffHunk, ...]]:
+        """The diff of each mainline change against its first parent, in the order of its paths, bounded.
+
+        Bounds: ``collector/diff_texts.py``. A change that the mirror does not hold is left out; one whose diff git cannot
+        read has none.
+        """
+        wanted = sorted(set(shas))
+        with self._guard:
+            found = {sha: self._diffs[repository, sha] for sha in wanted if (repository, sha) in self._diffs}
+        missing = [sha for sha in wanted if sha not in found]
+        stored = {
+            row["sha"]: diff_texts.understood(json.loads(row["answer"]))
+            for row in self._store.rows(
+                "SELECT sha, answer FROM git_answers WHERE repository = $repository AND question = $question "
+                "AND sha IN (SELECT unnest($shas))",
+                repository=repository,
+                question=DIFF_QUESTION,
+                shas=missing,
+            )
+        }
+        unknown = [sha for sha in missing if sha not in stored]
+        git = self._git(repository) if unknown else None
+        fresh = diff_texts.read(git, unknown, timeout_s=self._settings.git_timeout_s) if git else {}
+        self._put(
+            tables.GIT_ANSWERS,
+            [
+                {"repository": repository, "sha": sha, "question": DIFF_QUESTION, "answer": answer}
+                for sha, hunks in fresh.items()
+                for answer in [json.dumps(diff_texts.told(hunks), ensure_ascii=False)]
+            ],
+        )
+        answers = {**stored, **{sha: tuple(hunks) for sha, hunks in fresh.items()}}
+        with self._guard:
+            for sha, hunks in answers.items():
+                _remember(self._diffs, (repository, sha), hunks, DIFFS_HELD)
+        return {sha: found.get(sha, answers.get(sha, ())) for sha in wanted if sha in found or sha in answers}
 
     # --- git ---------------------------------------------------------------------------------------
 

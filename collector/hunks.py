@@ -6,10 +6,10 @@ front of each diff, whose order the diffs repeat. Lines are kept as hashes and w
 """
 
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -28,8 +28,7 @@ NAMES_MAX = 1_000_000
 DIGESTS_PER_CHANGE_MAX = 5_000_000
 """Lines of one change beyond it cannot be told from one another: they never count as moved."""
 
-_OPTIONS = (
-    "--reverse",
+DIFF_OPTIONS = (
     "--first-parent",
     "--diff-merges=first-parent",
     "--root",
@@ -78,6 +77,22 @@ _KEYWORDS = frozenset(
     )
 )
 _QUOTES = "\"'"
+
+
+class HunkLines(NamedTuple):
+    """One hunk as git prints it; the lines carry their mark."""
+
+    old_start: int
+    old_count: int
+    new_start: int
+    new_count: int
+    heading: str | None
+    removed: list[bytes]
+    added: list[bytes]
+
+
+HunkReader = Callable[[bytes, IO[bytes], PathChange, int], Hunk]
+"""(the ``@@`` line, what follows, the path that it changes, lines of the change that may still be digested)."""
 _GITLINK = b"160000"
 _ABSENT = b"000000"
 
@@ -95,9 +110,9 @@ def read(
     """
     held: tuple[CommitSha, list[PathChange]] | None = None
     broken: SourceUnavailable | None = None
-    with git.stream("log", *_OPTIONS, *revisions, "--", timeout_s=timeout_s) as output:
+    with git.stream("log", "--reverse", *DIFF_OPTIONS, *revisions, "--", timeout_s=timeout_s) as output:
         try:
-            for change in _parsed(output):
+            for change in parsed(output, _hunk):
                 if held is not None:
                     yield held
                 held = change
@@ -135,7 +150,12 @@ def names(git: Git, sha: CommitSha, *, timeout_s: float) -> list[PathChange]:
     return found
 
 
-def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
+def parsed(output: IO[bytes], hunk_of: HunkReader) -> Iterator[tuple[CommitSha, list[PathChange]]]:
+    """Each commit of a stream that git printed with :data:`DIFF_OPTIONS`; ``hunk_of`` reads one hunk.
+
+    Raises:
+        SourceUnavailable: the stream is not what git prints.
+    """
     readline = output.readline
     sha: CommitSha | None = None
     paths: list[PathChange] = []
@@ -146,7 +166,7 @@ def _parsed(output: IO[bytes]) -> Iterator[tuple[CommitSha, list[PathChange]]]:
     while line := readline():
         first = line[:1]
         if first == b"@" and current is not None:
-            hunk = _hunk(line, output, current, left)
+            hunk = hunk_of(line, output, current, left)
             left -= hunk.old_count + hunk.new_count
             current.hunks.append(hunk)
         elif first == b":":
@@ -195,7 +215,12 @@ def _raw(line: bytes) -> tuple[PathChange, bool]:
     return change, letter == "T"
 
 
-def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int) -> Hunk:
+def lines_of(line: bytes, output: IO[bytes]) -> HunkLines:
+    """What follows the ``@@`` of ``line``, read from ``output``: each line with its mark.
+
+    Raises:
+        SourceUnavailable: as many lines do not follow.
+    """
     match = _HUNK.match(line)
     if match is None:
         raise _unexpected(None, line)
@@ -210,9 +235,14 @@ def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int)
     removed, added = lines[:old_count], lines[old_count:]
     if len(added) != new_count or (removed and removed[-1][:1] != b"-") or (added and added[-1][:1] != b"+"):
         raise _unexpected(None, line)
+    heading = match.group(5).strip().decode("utf-8", "replace")
+    return HunkLines(old_start, old_count, new_start, new_count, heading or None, removed, added)
+
+
+def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int) -> Hunk:
+    old_start, old_count, new_start, new_count, heading, removed, added = lines_of(line, output)
     if new_start <= generated_files.HEADER_LINES and generated_files.is_stated(change.path, new_start, added):
         change.is_generated = True
-    heading = match.group(5).strip().decode("utf-8", "replace")
     return Hunk(
         old_start,
         old_count,
@@ -220,8 +250,8 @@ def _hunk(line: bytes, output: IO[bytes], change: PathChange, digests_left: int)
         new_count,
         [_digest(content) for content in removed] if digests_left > 0 else [0] * old_count,
         [_digest(content) for content in added] if digests_left > 0 else [0] * new_count,
-        heading or None,
-        _tokens(lines),
+        heading,
+        _tokens(removed + added),
     )
 
 

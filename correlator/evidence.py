@@ -8,8 +8,11 @@ from typing import Any
 
 from correlator import suspects
 from correlator.candidates import Listed
+from correlator.change_diffs import ChangeDiff
 from correlator.evidence_in_code import of_code
+from correlator.evidence_in_diffs import of_diffs
 from correlator.evidence_in_time import Circumstances, no_change_prior, of_no_change, of_time
+from correlator.failing_code import FailingCode
 from correlator.failure_groups import FailureGroup
 from correlator.tokens import Vocabulary
 from correlator.weights import Weights
@@ -26,6 +29,8 @@ def weigh(
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     hunks: Mapping[str, Sequence[Row]],
     vocabulary: Vocabulary,
+    code: FailingCode,
+    diffs: Mapping[str, ChangeDiff],
     weights: Weights,
 ) -> tuple[list[Suspect], float]:
     """Suspects of one group from all of its evidence, and the log of how likely that evidence is.
@@ -34,7 +39,10 @@ def weigh(
         paths_of: (repository, change sha) -> paths it touches.
         hunks: change sha -> rows of ``hunks``.
         vocabulary: of ``hunks``.
+        code: what the code on the stack names.
+        diffs: change sha -> its diff, read.
     """
+    in_diffs = of_diffs(group, candidates, code, diffs=diffs, weights=weights)
     rarity = vocabulary.rarity(c.change["sha"] for c in candidates)
     weighed = [
         suspects.CandidateChange(
@@ -48,6 +56,7 @@ def weigh(
                     hunks=hunks.get(c.change["sha"], ()),
                     tokens=rarity,
                     around=around,
+                    in_diff=in_diffs.get(c.change["sha"], ()),
                     weights=weights,
                 ),
                 *of_time(c, group, around, weights),

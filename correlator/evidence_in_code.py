@@ -42,10 +42,12 @@ def of_code(
     tokens: TokenRarity,
     around: Circumstances,
     weights: Weights,
+    in_diff: Sequence[SuspectEvidence] = (),
 ) -> list[SuspectEvidence]:
     """Evidence of one candidate; that it touches nothing the failure shows is a piece too.
 
     Args:
+        in_diff: what its diff says.
         touched: paths that the change touches (production code and others).
         hunks: rows of ``hunks`` of the change.
     """
@@ -53,16 +55,18 @@ def of_code(
         *_of_frames(candidate, group, touched, hunks, around, weights),
         *_of_tokens(candidate, group, hunks, tokens, around, weights),
     ]
+    # A faint sign alone does not make a change one that touches the failure.
+    is_touched = bool(found) or fsum(piece.log_lr for piece in in_diff) > 0.5
     if candidate.steps_back >= 0:
         found += _of_files(group, touched, around, weights)
         # Words of the category alone do not make a change one that touches the failure.
         matter = _of_matter(group, touched, hunks, tokens, weights)
     else:
         matter = []
-    if not found:
+    if not is_touched and not found:
         text = "touches no file, function or name that the failure shows"
         found.append(piece(EvidenceKind.UNTOUCHED, weights, text))
-    return found + matter
+    return [*found, *in_diff, *matter]
 
 
 def _of_frames(
@@ -163,7 +167,8 @@ def _of_tokens(
         return []
     best = hits[ranked[0]]
     text = f"changes {', '.join(repr(t) for t in ranked)}, named by the failure, in {best['path']}"
-    value = min(total, log(weights.maximum("changed_token_max")))
+    # Two names that many candidates hold are not worth one that no other holds.
+    value = min(total, log(weights.maximum("changed_token_max"))) * min(1.0, total / tokens.rarest)
     return [
         piece(
             EvidenceKind.CHANGED_TOKEN,

@@ -78,7 +78,7 @@ class FailureGroup:
 
     ``callee``: service on the other side of a failing call that it took part in, None for other failures. ``entry``: name of the
     SERVER or CONSUMER span by which the work entered the service; traffic is counted by it. ``shape_ids``: the shapes that
-    it is made of. ``named_traces``: trace ids of it that incidents name.
+    it is made of. ``named_traces``: trace ids of it that incidents name. ``stack_text``: the stack as it was sent.
     """
 
     row: dict[str, Any]
@@ -92,6 +92,7 @@ class FailureGroup:
     entry: str
     shape_ids: tuple[int, ...] = ()
     named_traces: frozenset[str] = frozenset()
+    stack_text: str | None = None
     supposed: tuple["Supposed", ...] = ()
 
 
@@ -398,6 +399,7 @@ class Assembler:
                 )
                 for one, placed in first.supposed
             ),
+            stack_text=cause["exception_stacktrace"],
         )
 
     def _frames(

@@ -16,10 +16,12 @@ import pyarrow as pa
 from correlator import (
     artifacts,
     candidates,
+    change_diffs,
     circumstances,
     drift_groups,
     evidence,
     evidence_in_time,
+    failing_code,
     failure_groups,
     incident_links,
     incident_states,
@@ -39,6 +41,7 @@ from correlator import (
 )
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
+from correlator.change_diffs import ChangeDiff
 from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode, Supposed
 from correlator.groupings import Groupings
@@ -391,8 +394,10 @@ class Inference:
         listed = {
             (name, at): self._listed(case) for name, found in cases.items() for at, case in enumerate(found)
         }
-        hunks = self._reader.hunks(_changes_of(listed.values()))
+        changes = _changes_of(listed.values())
+        hunks = self._reader.hunks(changes)
         vocabulary = tokens.Vocabulary(hunks)
+        diffs = self._diffs(changes)
         return {
             name: supposed.mixed(
                 [
@@ -405,6 +410,8 @@ class Inference:
                             paths_of=self._paths_of,
                             hunks=hunks,
                             vocabulary=vocabulary,
+                            code=failing_code.read(case.group, self._port),
+                            diffs=diffs,
                             weights=self._weights,
                         ),
                     )
@@ -451,6 +458,17 @@ class Inference:
             is_late=evidence_in_time.is_late(case.group, case.around),
             weights=self._weights,
         )
+
+    def _diffs(self, changes: Collection[tuple[str, str]]) -> dict[str, ChangeDiff]:
+        """change sha -> its diff, read, of (repository, change sha) pairs; what git cannot show is left out."""
+        asked: dict[str, set[CommitSha]] = defaultdict(set)
+        for repository, sha in changes:
+            asked[repository].add(CommitSha(sha))
+        return {
+            sha: change_diffs.read(hunks)
+            for repository in sorted(asked)
+            for sha, hunks in self._port.diffs(RepositoryName(repository), asked[repository]).items()
+        }
 
     # --- what each incident says ------------------------------------------------------------------------
 

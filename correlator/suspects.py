@@ -39,6 +39,30 @@ STACK_KINDS = frozenset(
     }
 )
 """Three ways to say that a change touched the stack: they go together, so only the strongest is counted."""
+WORD_KINDS = frozenset(
+    {
+        EvidenceKind.CHANGED_TOKEN,
+        EvidenceKind.RAISES_MESSAGE,
+        EvidenceKind.RAISES_TYPE,
+        EvidenceKind.REMOVED_NAME,
+        EvidenceKind.MISSING_NAME,
+        EvidenceKind.CHANGED_CONTRACT,
+    }
+)
+"""Ways to say that a change holds the words of the failure."""
+USE_KINDS = frozenset(
+    {
+        EvidenceKind.CHANGED_SIGNATURE,
+        EvidenceKind.CHANGED_CALLEE,
+        EvidenceKind.CHANGED_VALUE,
+        EvidenceKind.CHANGED_IMPORT,
+        EvidenceKind.CHANGED_CODE_NAME,
+        EvidenceKind.REMOVED_GUARD,
+    }
+)
+"""Ways to say that a change touched what the failing code uses."""
+FAMILIES = (STACK_KINDS, WORD_KINDS, USE_KINDS)
+"""Kinds that go together: of each family the strongest counts, and families add up (docs/decisions/0014)."""
 
 DECIMALS = 6
 
@@ -133,18 +157,21 @@ def weighed(
 
 
 def _total(kept: Sequence[SuspectEvidence]) -> float:
-    """Log-likelihood ratio of pieces of different kinds; of the stack's kinds the strongest alone.
+    """Log-likelihood ratio of pieces of different kinds; of each family of kinds the strongest alone.
 
     What names a change outright needs no stack: that the change touches nothing shown then says nothing against it.
     """
     is_named = any(piece.kind in CONFIRMING for piece in kept)
-    stack = [piece.log_lr for piece in kept if piece.kind in STACK_KINDS]
+    families = [
+        max((piece.log_lr for piece in kept if piece.kind in family), default=0.0) for family in FAMILIES
+    ]
     rest = [
         piece.log_lr
         for piece in kept
-        if piece.kind not in STACK_KINDS and not (is_named and piece.kind is EvidenceKind.UNTOUCHED)
+        if not any(piece.kind in family for family in FAMILIES)
+        and not (is_named and piece.kind is EvidenceKind.UNTOUCHED)
     ]
-    return fsum(rest) + max(stack, default=0.0)
+    return fsum(rest) + fsum(families)
 
 
 def _cap(evidence: Sequence[SuspectEvidence], *, is_revision_known: bool, weights: Weights) -> float:

@@ -27,6 +27,7 @@ _QUOTED = re.compile(r"'([^']{2,60})'|\"([^\"]{2,60})\"")
 class _Words:
     version: str
     dull: frozenset[str]
+    code: frozenset[str]
     matter: Mapping[FailureCategory, frozenset[str]]
 
 
@@ -36,6 +37,7 @@ def _words() -> _Words:
     return _Words(
         version=content["version"],
         dull=frozenset(content["dull"].split()),
+        code=frozenset(content["code"].split()),
         matter={FailureCategory(name): frozenset(text.split()) for name, text in content["matter"].items()},
     )
 
@@ -43,6 +45,11 @@ def _words() -> _Words:
 def version() -> str:
     """Version of the word lists."""
     return _words().version
+
+
+def common_code_words() -> frozenset[str]:
+    """Words of code that tell no function from another."""
+    return _words().code
 
 
 def parts_of(texts: Iterable[str]) -> frozenset[str]:
@@ -79,6 +86,11 @@ class TokenRarity:
         """Inverse document frequency, 0 for a token of more than half of the candidates."""
         count = sum(token in tokens for tokens in self._tokens)
         return self._rarity(count) if count else 0.0
+
+    @property
+    def rarest(self) -> float:
+        """Weight of a token of one candidate alone."""
+        return self._rarity(1)
 
     def _rarity(self, count: int) -> float:
         total = len(self._tokens)

@@ -1,6 +1,6 @@
 """Id types and the frozen records that cross a room one at a time. Bulk data crosses as Arrow tables instead."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
@@ -165,6 +165,24 @@ class Hunk:
     tokens: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class DiffHunk:
+    """One replaced stretch of lines of a mainline change with its text, as :meth:`RepositoryPort.diffs` gives it.
+
+    ``heading``: git's function context. Lines are without the mark in front; one of the two is empty in an insertion and a
+    removal, both where only the path or its mode changed, or nobody can read the content.
+    """
+
+    path: str
+    old_path: str | None
+    status: str
+    old_start: int
+    new_start: int
+    heading: str | None
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class PathChange:
     """One path of one mainline change. ``status`` is A, M, D or R; ``old_path`` is there for R only.
@@ -256,3 +274,9 @@ class RepositoryPort(Protocol):
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
     ) -> tuple[tuple[str, int], ...]:
         """``(path, line)`` of literal occurrences of ``text`` at ``sha``, ordered by path and line, at most ``limit``."""
+
+    def diffs(
+        self, repository: RepositoryName, shas: Iterable[CommitSha]
+    ) -> dict[CommitSha, tuple[DiffHunk, ...]]:
+        """The diff of each mainline change against its first parent, in the order of its paths, bounded; a change that
+        the mirror does not hold, or cannot read, is left out."""

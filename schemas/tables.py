@@ -592,7 +592,7 @@ GIT_BLAMES = Table(
 GIT_ANSWERS = Table(
     "git_answers",
     Schema.FACTS,
-    "Answers of RepositoryPort.excerpt, .search and .branch at a revision, as JSON.",
+    "Answers of RepositoryPort.excerpt, .search, .branch and .diffs at a revision, as JSON.",
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("sha", TEXT, "revision asked", required=True),

@@ -3,7 +3,7 @@ repository that answers from dictionaries. A test states only what matters to it
 
 # ruff: noqa: ARG002 - the methods of a port take what the port says.
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 from failure_builders import REPOSITORY, T0, change, group, hours, sha
 
-from correlator import evidence, weights
+from correlator import change_diffs, evidence, weights
 from correlator.candidates import Listed
 from correlator.evidence_in_time import Circumstances
+from correlator.failing_code import FailingCode
 from correlator.failure_groups import FailureGroup
 from correlator.occurrences import micros
 from correlator.shapes import Shape
@@ -23,6 +24,7 @@ from schemas.records import (
     BlamedLine,
     Branch,
     CommitSha,
+    DiffHunk,
     FailureFacts,
     RepositoryName,
     Suspect,
@@ -144,8 +146,10 @@ def weighed(
     *,
     touched: Mapping[int, Sequence[str]] | None = None,
     hunks: Mapping[int, Sequence[Row]] | None = None,
+    code: FailingCode | None = None,
+    diffs: Mapping[int, Sequence[DiffHunk]] | None = None,
 ) -> list[Suspect]:
-    """``evidence.weigh`` with paths and hunks by the position of their change."""
+    """``evidence.weigh`` with paths, hunks and diffs by the position of their change."""
     hunks_of = {sha(n): rows for n, rows in (hunks or {}).items()}
     found, _ = evidence.weigh(
         failure,
@@ -154,6 +158,8 @@ def weighed(
         paths_of={(REPOSITORY, sha(n)): paths for n, paths in (touched or {}).items()},
         hunks=hunks_of,
         vocabulary=Vocabulary(hunks_of),
+        code=code or FailingCode(),
+        diffs={sha(n): change_diffs.read(tuple(rows)) for n, rows in (diffs or {}).items()},
         weights=RULED,
     )
     return found
@@ -177,10 +183,12 @@ def by_kind(found: Sequence[SuspectEvidence]) -> dict[EvidenceKind, float]:
 class Repository:
     """A :class:`schemas.records.RepositoryPort` over dictionaries, that remembers what it was asked to blame.
 
-    ``trees``: sha -> paths. ``lines``: (sha, path) -> line -> sha of the commit that last wrote it.
+    ``trees``: sha -> paths. ``lines``: (sha, path) -> line -> sha of the commit that last wrote it. ``texts``:
+    path -> its text at every revision.
     """
 
     trees: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
 
@@ -212,7 +220,8 @@ class Repository:
         line: int,
         around: int = 3,
     ) -> tuple[tuple[int, str], ...]:
-        return ()
+        lines = list(enumerate(self.texts.get(path, "").splitlines(), 1))
+        return tuple(lines[max(line - around - 1, 0) : line + around]) if line <= len(lines) else ()
 
     def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
         return None
@@ -225,6 +234,11 @@ class Repository:
         limit: int = 20,
     ) -> tuple[tuple[str, int], ...]:
         return ()
+
+    def diffs(
+        self, repository: RepositoryName, shas: Iterable[CommitSha]
+    ) -> dict[CommitSha, tuple[DiffHunk, ...]]:
+        return {}
 
 
 def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:

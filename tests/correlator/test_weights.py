@@ -5,6 +5,7 @@ from math import exp, log
 import pytest
 from evidence_builders import RULED
 
+from correlator import evidence_in_diffs
 from correlator.weights import load, piece
 from schemas.vocabulary import EvidenceKind
 
@@ -17,6 +18,7 @@ BOUNDED = {
     EvidenceKind.CHANGE_POINT: "change_point_max",
     EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
     EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
+    **{kind: f"{kind}_max" for kind in evidence_in_diffs.KINDS},
 }
 
 

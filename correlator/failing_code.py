@@ -1,0 +1,299 @@
+"""What the code on a stack names: on its failing lines, in its functions, in the imports of its files; and what the failure
+says is missing. Read through the repository port at the revision that failed; pure apart from its questions.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from posixpath import dirname, join, normpath, splitext
+from typing import Any
+
+from correlator import definitions, function_names, packages
+from correlator.definitions import NAME
+from correlator.failure_groups import FailureGroup
+from correlator.mappings import TRANSPILED
+from correlator.tokens import common_code_words
+from schemas.records import CommitSha, RepositoryName, RepositoryPort
+
+FRAMES_MAX = 6
+AROUND = 50
+HEAD_LINES = 50
+STATEMENT_LINES = 6
+STACK_CHARACTERS_MAX = 20_000
+
+# What a message says is not there, each with its example.
+_LACKING = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"cannot import name '([\w.]+)'",  # Python: cannot import name 'escape' from 'jinja2'
+        r"No module named '([\w.]+)'",
+        r"has no attribute '([\w.]+)'",
+        r"name '(\w+)' is not defined",
+        r"unexpected keyword argument '(\w+)'",
+        r"missing \d+ required (?:positional|keyword-only) arguments?: (.{1,200})",
+        r"got multiple values for (?:keyword )?argument '(\w+)'",
+        r"No such (?:command|option|file or directory)[^'\"]*['\"]([^'\"]{1,120})['\"]",
+        r"([\w.$]{2,120}) is not a (?:function|constructor)",  # JavaScript: app.del is not a function
+        r"([\w$]{2,120}) is not defined",
+        r"Cannot (?:read|set) propert(?:y|ies) '?(\w+)?'? ?of (?:undefined|null)(?: \((?:reading|setting) '([^']+)'\))?",
+        r"Cannot find module '([^']{1,160})'",
+        r"does not provide an export named '?([\w$]+)",
+        r"undefined (?:local variable or )?method [`']([\w?!=]+)'",  # Ruby
+        r"uninitialized constant ([\w:]+)",
+        r"wrong number of arguments",
+        r"NoSuchMethodError.{0,200}?(\w+)\(",  # the JVM prints the signature
+        r"NoSuchFieldError:? ?(\w+)?",
+        r"ClassNotFoundException:? ([\w.$]+)",
+        r"NoClassDefFoundError:? ([\w./$]+)",
+        r"Call to undefined (?:method|function) ([\w:\\]+)",  # PHP
+        r"Undefined (?:array key|index|property|variable|constant):? [\"'$]*([\w:$]+)",
+        r"function ([\w.!?/]+) is undefined",  # Elixir
+        r"key :?\"?(\w+)\"? not found",
+        r"column [\"`']?([\w.]+)[\"`']? (?:does not exist|of relation)",  # SQL
+        r"no such (?:column|table): ([\w.]+)",
+        r"relation [\"`']([\w.]+)[\"`'] does not exist",
+        r"Unknown column '([\w.]+)'",
+        r"(?:field|property|parameter|argument|key|option) [\"'`]?(\w+)[\"'`]? (?:is )?(?:required|missing|unknown|not found|unrecognized)",
+        r"(?:missing|unknown|unrecognized|required) (?:field|property|parameter|argument|key|option):? [\"'`]?(\w+)",
+    )
+)
+_LACKING_TYPES = frozenset(
+    {"KeyError", "AttributeError", "NameError", "ImportError", "ModuleNotFoundError", "NoMethodError"}
+)
+_ONLY_NAME = re.compile(r"['\"]?([\w.-]{2,80})['\"]?\Z")
+_TARGETS = re.compile(
+    r"""^\s*(?:
+          from\s+(?P<module>\.*[\w.]*)\s+import\s+(?P<names>[^#]+)         # from shop.rates import rate
+        | import\s+(?P<plain>[\w.]+(?:\s*,\s*[\w.]+)*)\s*(?:\sas\s.*)?(?:;|\#.*)?$   # import shop.rates; Java's import a.b.C;
+        | (?:import|export)\b.{0,200}?\bfrom\s+["'](?P<path>[^"']+)["']    # import x from './rates'
+        | import\s+["'](?P<bare>[^"']+)["']
+        | .{0,120}?\brequire(?:_relative)?\s*\(?\s*["'](?P<required>[^"']+)["']
+        | use\s+(?:crate::)?(?P<used>[\w:\\]+)
+        | (?:alias|import)\s+(?P<alias>[A-Z][\w.]+)
+    )""",
+    re.VERBOSE,
+)
+_GO_IMPORT = re.compile(r"\s*(?:import\s+)?(?:[\w.]+\s+)?\"([\w./-]+/[\w./-]+)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class FailingCode:
+    """Names by where the failure shows them; the step of a frame is 0 for the innermost that maps.
+
+    ``statements``: on the failing lines. ``called``: of these, what is called. ``bodies``: called or read in the functions of the
+    stack. ``functions``: of the stack. ``imports``: paths that its files import. ``lacking``: what the failure says is missing.
+    ``outside``: packages of the frames that do not map. ``raising``: of these, the packages
+    of the frames inside of the first that maps. ``quoted``: names on the source lines that the stack itself quotes.
+    """
+
+    statements: tuple[frozenset[str], ...] = ()
+    called: tuple[frozenset[str], ...] = ()
+    bodies: tuple[frozenset[str], ...] = ()
+    functions: tuple[str, ...] = ()
+    imports: frozenset[str] = frozenset()
+    lacking: frozenset[str] = frozenset()
+    outside: frozenset[str] = frozenset()
+    raising: frozenset[str] = frozenset()
+    quoted: frozenset[str] = frozenset()
+
+
+def read(group: FailureGroup, port: RepositoryPort) -> FailingCode:
+    """The code of the first frames of ``group`` that map, at the revision of its onset."""
+    repository, sha = group.row["repository"], group.row["onset_sha"]
+    outside = packages.of_files(frame["file"] for frame in group.frames if not frame["path"])
+    inner = takewhile(lambda frame: not frame["path"], group.frames)
+    raising = packages.of_files(frame["file"] for frame in inner)
+    missing = lacking(group.facts.exception_type, group.facts.message)
+    quoted = _names(quoted_lines(group.stack_text or ""))
+    mapped = [frame for frame in group.frames if frame["path"]][:FRAMES_MAX]
+    if not repository or not sha or not mapped:
+        return FailingCode(lacking=missing, outside=outside, raising=raising, quoted=quoted)
+    at = RepositoryName(repository), CommitSha(sha)
+    read_frames = [_of_frame(frame, port, at) for frame in mapped]
+    tree = frozenset(port.tree(*at))
+    imports: set[str] = set()
+    for path in sorted({frame["path"] for frame in mapped[:3]}):
+        head = [text for _, text in port.excerpt(*at, path, 1, HEAD_LINES)]
+        imports |= imported(path, head, tree)
+    return FailingCode(
+        statements=tuple(found[0] for found in read_frames),
+        called=tuple(found[1] for found in read_frames),
+        bodies=tuple(found[2] for found in read_frames),
+        functions=tuple(function_names.bare(frame["function"] or "") for frame in mapped),
+        imports=frozenset(imports),
+        lacking=missing,
+        outside=outside,
+        raising=raising,
+        quoted=quoted,
+    )
+
+
+# CPython prints the line below each frame, without the marks `^^^^` under it.
+_QUOTED_LINE = re.compile(
+    r"^ +File \"[^\"\n]{1,400}\", line \d+, in [^\n]{1,200}\n {4,}([^\s^~][^\n]{0,300})$", re.MULTILINE
+)
+QUOTED_MAX = 12
+
+
+def quoted_lines(text: str) -> list[str]:
+    """Source lines that the text of a stack quotes, the last ones, where it quotes any."""
+    return _QUOTED_LINE.findall(text[-STACK_CHARACTERS_MAX:])[-QUOTED_MAX:]
+
+
+def lacking(exception_type: str | None, message: str | None) -> frozenset[str]:
+    """Names that a failure says are missing, unknown or superfluous: without their modules."""
+    found: set[str] = set()
+    for pattern in _LACKING:
+        for match in pattern.finditer((message or "")[:2_000]):
+            for group in match.groups():
+                found |= set(re.findall(r"[A-Za-z_]\w+", group or ""))
+    bare = (exception_type or "").rsplit(".", 1)[-1]
+    if bare in _LACKING_TYPES and message and (only := _ONLY_NAME.match(message.strip())):
+        found.add(only[1])
+    return frozenset(found - {"and", "NoneType", "module", "type", "object"})
+
+
+def _of_frame(
+    frame: Any, port: RepositoryPort, at: tuple[RepositoryName, CommitSha]
+) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    """(names on the failing statement, what it calls, names in the function around it)."""
+    nothing: frozenset[str] = frozenset()
+    if not frame["line"] or frame["mapping"] == TRANSPILED:
+        return nothing, nothing, nothing
+    excerpt = port.excerpt(*at, frame["path"], frame["line"], AROUND)
+    texts = [text for _, text in excerpt]
+    index = next((i for i, (number, _) in enumerate(excerpt) if number == frame["line"]), None)
+    if index is None:
+        return nothing, nothing, nothing
+    statement = _statement(texts, index)
+    body = _body(texts, index, definitions.family_of(frame["path"]))
+    return _names(statement), _called(statement), _names(body)
+
+
+def _statement(texts: Sequence[str], index: int) -> list[str]:
+    """The failing line, with the lines below that its open brackets reach."""
+    found: list[str] = []
+    depth = 0
+    for text in texts[index : index + STATEMENT_LINES]:
+        found.append(text)
+        depth += sum(text.count(c) for c in "([{") - sum(text.count(c) for c in ")]}")
+        if depth <= 0:
+            break
+    return found
+
+
+def _body(texts: Sequence[str], index: int, family: str | None) -> list[str]:
+    """The function around a line, as far as the excerpt shows it: from its head to the first line indented like it."""
+    start, head = index, 0
+    for i in range(index, -1, -1):
+        if definitions.function(texts[i], family) is not None and _indent(texts[i]) < max(
+            _indent(texts[index]), 1
+        ):
+            start, head = i, _indent(texts[i])
+            break
+    end = index
+    for i in range(index + 1, len(texts)):
+        if texts[i].strip() and _indent(texts[i]) <= head:
+            break
+        end = i
+    return list(texts[start : end + 1])
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _names(lines: Iterable[str]) -> frozenset[str]:
+    return frozenset(name for line in lines for name in NAME.findall(line)) - common_code_words()
+
+
+def _called(lines: Iterable[str]) -> frozenset[str]:
+    return frozenset(definitions.calls("\n".join(lines))) - common_code_words()
+
+
+def imported(path: str, head: Iterable[str], tree: frozenset[str]) -> set[str]:
+    """Paths of ``tree`` that the first lines of ``path`` import, by the habits of its language."""
+    found: set[str] = set()
+    extension = splitext(path)[1]
+    for line in head:
+        if extension == ".go" and (module := _GO_IMPORT.match(line)):
+            found |= _go(module[1], tree)
+            continue
+        match = _TARGETS.match(line)
+        if match is None:
+            continue
+        if match["module"] is not None:
+            found |= _python(path, match["module"], match["names"], tree)
+        elif match["plain"]:
+            for name in re.split(r"\s*,\s*", match["plain"]):
+                found |= _python(path, name, "", tree) or _dotted(name, extension, tree)
+        elif target := match["path"] or match["bare"] or match["required"]:
+            found |= _relative(path, target, tree)
+        elif target := match["used"] or match["alias"]:
+            found |= _dotted(re.sub(r"::|\\", ".", target), extension, tree)
+    return found - {path}
+
+
+def _python(path: str, module: str, names: str, tree: frozenset[str]) -> set[str]:
+    level = len(module) - len(module.lstrip("."))
+    parts = [part for part in module.lstrip(".").split(".") if part]
+    folder = dirname(path)
+    for _ in range(level - 1):
+        folder = dirname(folder)
+    roots = [folder] if level else _roots(path)
+    listed = [name.split()[0] for part in re.split(r"[,()\\]", names) if (name := part.strip())]
+    found = set()
+    for root in roots:
+        base = "/".join([*([root] if root else []), *parts])
+        for target in (base, *(f"{base}/{name}" for name in listed)):
+            found |= {target + ending for ending in (".py", "/__init__.py") if target + ending in tree}
+        if found:
+            break
+    return found
+
+
+def _roots(path: str) -> list[str]:
+    """Folders above ``path``, the nearest first, and the top."""
+    found = []
+    folder = dirname(path)
+    while folder:
+        found.append(folder)
+        folder = dirname(folder)
+    return [*found, ""]
+
+
+def _relative(path: str, target: str, tree: frozenset[str]) -> set[str]:
+    if not target.startswith("."):
+        return {p for p in (f"lib/{target}.rb", f"{target}.rb", f"src/{target}.ts") if p in tree}
+    base = normpath(join(dirname(path), target))
+    endings = (
+        "",
+        ".js",
+        ".ts",
+        ".tsx",
+        ".jsx",
+        ".mjs",
+        ".cjs",
+        ".rb",
+        "/index.js",
+        "/index.ts",
+        "/index.tsx",
+    )
+    return {base + ending for ending in endings if base + ending in tree}
+
+
+def _go(module: str, tree: frozenset[str]) -> set[str]:
+    """Files of the package whose folder a module path ends with; the first segments name the repository."""
+    segments = module.split("/")
+    for start in range(1, len(segments)):
+        folder = "/".join(segments[start:])
+        if found := {p for p in tree if dirname(p) == folder and p.endswith(".go")}:
+            return found
+    return set()
+
+
+def _dotted(module: str, extension: str, tree: frozenset[str]) -> set[str]:
+    """``com.acme.shop.Rates`` is a file that ends like it."""
+    ending = "/" + module.replace(".", "/") + extension
+    return {p for p in tree if p.endswith(ending) or "/" + p == ending} if module.count(".") >= 1 else set()
