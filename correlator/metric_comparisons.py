@@ -28,7 +28,7 @@ from correlator.metric_decisions import (
 from correlator.metric_failures import DENSE, INCIDENT, Failures, Masses, failures_of, kinds_of
 from correlator.metric_figures import Asked, Found
 from correlator.metric_lines import landed_of
-from correlator.metric_naive import blamed_of, last_deployment, share_weighted
+from correlator.metric_naive import Blamed, blamed_of, last_deployment, share_weighted
 from correlator.metric_queries import MetricQuery, MetricRow
 from correlator.metric_ratio_rows import Estimated, caveats_of, row_of
 from correlator.metric_sides import Sides, cells_of, sides_of
@@ -54,11 +54,17 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
     kinds = kinds_of(query, default)
     rows: list[MetricRow] = []
     masses: Masses | None = None
+    # Which deployments come last before an outcome is the same in every cell.
+    blamed = blamed_of(_plain(asked), data, kinds, cohort.as_of_us)
     for cell_query, labels, time, members in cells_of(query, grid):
         for comparison in COMPARISONS:
             sides = sides_of(asked, members, changes.deployed_at, comparison, is_seen=True)
             found, masses = _failure_methods(
-                replace(asked, query=cell_query), cohort, sides, kinds, comparison == COMPARISONS[0]
+                replace(asked, query=cell_query),
+                cohort,
+                sides,
+                kinds,
+                blamed if comparison == COMPARISONS[0] else None,
             )
             overlap = sides.strata(sides.who)
             rows += [
@@ -81,9 +87,11 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
 
 
 def _failure_methods(
-    asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...], has_all: bool
+    asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...], blamed: Blamed | None
 ) -> tuple[dict[str, Estimated | None], Masses]:
+    """Every method, the naive ones and the correction only with ``blamed``: for the default comparison."""
     level = asked.query.level
+    has_all = blamed is not None
     failures = _failures(asked, cohort, sides, kinds)
     n = np.array([sides.n0, sides.n1])
     methods: dict[str, Estimated | None] = dict.fromkeys(
@@ -107,8 +115,7 @@ def _failure_methods(
         if has_all:
             corrected = fit.corrected(asked.data.tag_errors, asked.rng, level)
             methods[CORRECTED] = _corrected(corrected, adjusted, asked)
-    if has_all:
-        blamed = blamed_of(_plain(asked), asked.data, kinds, cohort.as_of_us)
+    if blamed is not None:
         for name, rule in ((LAST, last_deployment), (WEIGHTED, share_weighted)):
             x1, x0, ratio = rule(blamed, sides.who, sides.arm, level)
             methods[name] = Estimated(ratio, x1, x0, detectable, needed)
