@@ -36,6 +36,7 @@ from prometheus_client import ProcessCollector, generate_latest
 from api import app, auth, folder, pages, schedule, shadowing, status
 from api.folder import Server
 from api.installation import Installation
+from api.metric_cache import DataCache
 from collector import connections, otlp_grpc, otlp_http, tls
 from collector.counters import Counters
 from collector.inflight import Budget
@@ -225,13 +226,21 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         about = {"pid": server.pid, "api_url": server.api_url, "started_at": started_at}
         return told | {"server": about | counted | {"jobs": outcomes.told()}}
 
+    metric_cache = DataCache()
+
+    def on_end(outcome: schedule.Outcome) -> None:
+        outcomes.add(outcome)
+        if outcome.job == "correlate" and outcome.error is None:
+            metric_cache.prepare(store, settings, datetime.now(UTC))
+
     rest = app.build(
         store,
         settings,
         intake=Door(store, settings),
         login=login,
         operations=installation,
-        pages_router=pages.router(store, settings, port=installation.answers),
+        pages_router=pages.router(store, settings, port=installation.answers, metric_cache=metric_cache),
+        metric_cache=metric_cache,
         is_ready=lambda: loader.is_alive and receiver.is_ready and not stop.is_set(),
         prove=server.prove,
         metrics_text=lambda: generate_latest(counters.registry),
@@ -255,7 +264,7 @@ async def _run(installation: Installation, *, announce: bool) -> None:
     gc.collect()
     gc.freeze()
     log.info("serving", api_url=server.api_url, otlp_grpc=grpc_port, otlp_http=server.otlp_http_port)
-    scheduler = schedule.start(installation, on_end=outcomes.add, progress=_progress())
+    scheduler = schedule.start(installation, on_end=on_end, progress=_progress())
     running = _Running(servers, tasks, grpc_server, scheduler, loader, spool)
 
     stopped = asyncio.create_task(stop.wait())

@@ -1,9 +1,6 @@
 """``/v1/metrics``: the catalogue, and the rates themselves as flat rows, JSON or CSV."""
 
 import re
-import threading
-from collections import OrderedDict
-from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -14,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api import caching, problems, queries
 from api.csv_rows import as_csv
+from api.metric_cache import DataCache
 from api.routes.bounds import Bound
-from api.routes.operations import Operations
 from api.routes.parts import Reader, SettingsDep, StoreDep
 from correlator import metrics
 from correlator.metric_catalogue import DEFINITION_VERSION, METRICS
@@ -24,12 +21,11 @@ from correlator.metric_queries import MetricQuery
 from schemas.errors import MalformedInput
 from schemas.responses import MetricAnswer, MetricCatalogue
 from schemas.settings import Settings
-from schemas.store import Store, sql
+from schemas.store import Store
 
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"], responses=problems.RESPONSES)
 
 WINDOW_DEFAULT = timedelta(weeks=13)
-CACHED_MAX = 8
 _CSV = "text/csv"
 _IDS: dict[str, Any] = {"enum": list(METRICS)}
 _FILTER = re.compile(r"filter\[(\w+)\]")
@@ -183,40 +179,6 @@ def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
         as_of=as_of,
         ai_share_min=question.ai_share_min,
     )
-
-
-class DataCache:
-    """The last few :class:`MetricData`, by digest of the inferences, time, and what people stated since.
-
-    One for the present and one for a past are made at a time: inferring a past may take long, and whoever asks about
-    the present does not wait for it.
-    """
-
-    def __init__(self) -> None:
-        self._held: OrderedDict[tuple[str, datetime, str], MetricData] = OrderedDict()
-        self._lock = threading.Lock()
-        self._making = {False: threading.Lock(), True: threading.Lock()}
-
-    def get(
-        self, store: Store, settings: Settings, as_of: datetime, *, past: Operations | None = None
-    ) -> MetricData:
-        """What metrics read as of ``as_of``; with ``past``, from inferences made as of then."""
-        run = queries.correlation(store)
-        if run is None:
-            return queries.metric_data(store, settings, as_of)
-        key = (run["inferences_digest"], as_of, str(store.value(sql("api", "verdict_watermark"))))
-        with self._making[past is not None]:
-            with self._lock:
-                if key in self._held:
-                    self._held.move_to_end(key)
-                    return self._held[key]
-            with past.as_of(as_of) if past else nullcontext(store) as source:
-                data = queries.metric_data(source, settings, as_of)
-            with self._lock:
-                self._held[key] = data
-                if len(self._held) > CACHED_MAX:
-                    self._held.popitem(last=False)
-            return data
 
 
 def _data(
