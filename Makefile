@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 ARGS ?=
 
-.PHONY: help install demo test lint bench load peers fuzz hostile rework lock clean
+.PHONY: help install demo test lint bench load worlds peers fuzz hostile rework lock clean
 
 help: ## what can be done here
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
@@ -44,6 +44,9 @@ hostile: $(BIN)/.installed ## hostile senders at full size against a server proc
 
 load: $(BIN)/.installed ## the server under load, from outside (ARGS: server, latency, soak, crash, replay, overload, exporters, peers)
 	@PYTHONPATH=tests:. $(BIN)/python -m benchmarks.load $(ARGS)
+
+worlds: $(BIN)/.installed ## generated companies with known truth, and how well failures are attributed (ARGS: --seeds 10 --ladder --cases FILE)
+	@PYTHONPATH=tests:. $(BIN)/python -m worlds $(ARGS)
 
 rework: $(BIN)/.installed ## line rework, AI-marked beside unknown, as docs/rework.md has it (REPOS="OWNER/NAME=PATH ...")
 	@$(BIN)/aftermerge rework $(REPOS:%=--repo %) $(ARGS)

@@ -24,6 +24,7 @@ from collector.policy import Policy
 from collector.spool import Spool
 from correlator.mappings import TRANSPILED, Mapper
 from correlator.run import INFERENCES, Correlation, Correlator, rules
+from correlator.services import tag_names
 from schemas import tables
 from schemas.errors import AftermergeError, MalformedInput, SourceUnavailable, StoreError
 from schemas.records import CommitSha, Progress, RepositoryName
@@ -272,7 +273,11 @@ class Installation:
         code = self.store.row(sql("api", "service_code"), service=service) or {}
         repository = RepositoryName(code["repository"]) if code.get("repository") else None
         named = asked.get("revision") or asked.get("version")
-        stated = self.answers.resolve(repository, str(named)) if repository and named else None
+        stated = (
+            self.answers.resolve(repository, str(named), tag_names(service, code.get("path") or ""))
+            if repository and named
+            else None
+        )
         running = None if asked.get("revision") else code.get("running_sha") or code.get("head_sha")
         revision = stated or (CommitSha(running) if running else None)
         frame = explain.frame_of(asked, self.correlator.originals(as_of=datetime.now(UTC)))

@@ -274,7 +274,7 @@ _COLUMNS = ("audit_id", "repository", "sha", "number", "landed_at", "lines_added
 
 
 def _write(found: dict[str, Any], to: Path) -> None:
-    from api.csv_rows import as_csv
+    from api.flat_rows import as_csv
 
     rows = [
         {name: item.get(name, found["audit_id"]) for name in _COLUMNS} | {"label": item["label"]}

@@ -51,28 +51,39 @@ class GitAnswers:
 
     # --- the port ----------------------------------------------------------------------------------
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
-        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing.
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
+        """Full sha of what a revision names for a service; None when it names nothing.
 
         A revision that was found is pinned in the mirror; one that was not is asked again after the next sync.
         """
         stored = self._store.row(
-            "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision",
+            "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision "
+            "AND service_names = $service_names",
             repository=repository,
             revision=revision,
+            service_names="\n".join(service_names),
         )
         if stored is not None:
             return CommitSha(stored["sha"]) if stored["sha"] else None
         git = self._git(repository)
         if git is None:
             return None
-        sha = revisions.resolve(git, self._store, repository, revision)
+        sha = revisions.resolve(git, self._store, repository, revision, service_names)
         if sha is not None and git.commit(sha) is not None:
             mirror.pin(git, sha)
         if sha is not None or self._is_synced(repository):
             self._put(
                 tables.GIT_REVISIONS,
-                [{"repository": repository, "revision": revision, "sha": sha}],
+                [
+                    {
+                        "repository": repository,
+                        "revision": revision,
+                        "service_names": "\n".join(service_names),
+                        "sha": sha,
+                    }
+                ],
             )
         return sha
 

@@ -326,15 +326,16 @@ def _ask_again(git: Git, store: Store, name: RepositoryName) -> int:
     """Resolve the revisions that named nothing so far, and forget blames without an answer; returns how many."""
     store.execute("DELETE FROM git_blames WHERE repository = $name AND blamed_sha IS NULL", name=name)
     unknown = store.rows(
-        "SELECT revision FROM git_revisions WHERE repository = $name AND sha IS NULL ORDER BY revision",
+        "SELECT revision, service_names FROM git_revisions WHERE repository = $name AND sha IS NULL "
+        "ORDER BY revision, service_names",
         name=name,
     )
     found = []
     for row in unknown:
-        sha = revisions.resolve(git, store, name, row["revision"])
+        sha = revisions.resolve(git, store, name, row["revision"], tuple(row["service_names"].splitlines()))
         if sha is not None:
             mirror.pin(git, sha)
-            found.append({"repository": name, "revision": row["revision"], "sha": sha})
+            found.append({**row, "repository": name, "sha": sha})
     store.append_rows(tables.GIT_REVISIONS, found, replace=True)
     return len(found)
 

@@ -66,7 +66,7 @@ def groups(
     """One failure group per finding, ordered by id.
 
     Args:
-        resolve: (repository, revision as sent) -> full sha or None.
+        resolve: (service, revision as sent) -> full sha or None.
     """
     made = [_group(finding, services, timeline, resolve) for finding in findings]
     return sorted(made, key=lambda group: group.row["group_id"])
@@ -112,7 +112,7 @@ def _group(
     code = services.get(finding.service, ServiceCode(None))
 
     def sha_of(revision: str | None, at: datetime) -> CommitSha | None:
-        stated = resolve(code.repository, revision) if revision and code.repository else None
+        stated = resolve(finding.service, revision) if revision and code.repository else None
         running = timeline.at(finding.service, finding.environment, at)
         return stated or (CommitSha(running["sha"]) if running and running["sha"] else None)
 

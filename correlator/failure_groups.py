@@ -200,7 +200,7 @@ class Assembler:
 
     def _stated_revision(self, cause: Row, code: ServiceCode) -> CommitSha | None:
         for text in (cause["revision"], cause["service_version"]):
-            sha = self._resolve(code.repository, text) if text and code.repository else None
+            sha = self._resolve(cause["service"], text) if text and code.repository else None
             if sha:
                 return sha
         return None

@@ -60,6 +60,9 @@ def answer(
     is_quiet = not links and is_watched and category not in SILENT and not is_told
     # Whoever says which change did it says that something was done.
     is_false = not is_blamed and (bool(state["is_declared_false"]) or is_quiet)
+    if is_quiet:
+        # Its words say what was alarmed about; what did not fail has not failed in some way.
+        category, reason = FailureCategory.UNKNOWN, "nothing failed while it was open"
     if is_false:
         text = (
             "a person declared it false" if state["is_declared_false"] else "nothing failed while it was open"

@@ -44,7 +44,7 @@ from correlator.original_frames import OriginalFrames
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
-from schemas.records import CommitSha, RepositoryName, RepositoryPort, Suspect
+from schemas.records import CommitSha, RepositoryPort, Suspect
 from schemas.settings import Settings
 from schemas.tables import Table
 from schemas.vocabulary import HTTP_ROUTE, OutcomeKind
@@ -105,6 +105,7 @@ class Inference:
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str], CommitSha | None] = {}
+        """(service, revision as sent) -> what it names"""
         self._weighed_services = traffic.weighed_services(facts.service_hours)
 
     def tables(self) -> dict[Table, pa.Table | Iterable[Mapping[str, Any]]]:
@@ -165,11 +166,16 @@ class Inference:
                 days = rework.observed_days(change, self._facts.as_of, synced_at.get(h.repository))
                 yield {**row, "observed_days": days}
 
-    def _resolve(self, repository: str, text: str) -> CommitSha | None:
-        """The port's answer, asked once per revision: every span carries one of the same few."""
-        key = (repository, text)
+    def _resolve(self, service: str, text: str) -> CommitSha | None:
+        """The port's answer, asked once per service and revision: every span carries one of the same few."""
+        key = (service, text)
         if key not in self._resolved:
-            self._resolved[key] = self._port.resolve(RepositoryName(repository), text)
+            code = self._code.get(service)
+            self._resolved[key] = (
+                self._port.resolve(code.repository, text, services.tag_names(service, code.path))
+                if code and code.repository
+                else None
+            )
         return self._resolved[key]
 
     def _position(self, repository: str, sha: str) -> int | None:
@@ -294,8 +300,7 @@ class Inference:
         }
 
     def _sha_of(self, service: str, text: str | None) -> str | None:
-        place = self._code.get(service)
-        return self._resolve(place.repository, text) if text and place and place.repository else None
+        return self._resolve(service, text) if text else None
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""

@@ -61,18 +61,12 @@ def running(
         observed: rows of ``service_hours.sql``; those without a revision say nothing here.
         deployments: rows of ``deployments``.
         repository_of: service -> repository.
-        resolve: (repository, revision text) -> full sha or None.
+        resolve: (service, revision text) -> full sha or None.
         position_of: (repository, sha) -> position on the mainline, or None.
     """
-    resolved: dict[tuple[str, str], str | None] = {}
 
     def sha_of(service: str, text: str | None) -> str | None:
-        repository = repository_of.get(service)
-        if not repository or not text:
-            return None
-        if (repository, text) not in resolved:
-            resolved[(repository, text)] = resolve(repository, text)
-        return resolved[(repository, text)]
+        return resolve(service, text) if text and repository_of.get(service) else None
 
     told = [row for row in deployments if row["status"] not in FAILED_STATUSES]
     seen = [row for row in observed if row["revision"]]

@@ -74,6 +74,14 @@ def place(
     return [found[service] for service in sorted(found)]
 
 
+def tag_names(service: str, path: str) -> tuple[str, ...]:
+    """By which the tags of a repository that services share may call one of them, likeliest first.
+
+    Its own name, its directory (Go modules: ``services/cart/v1.2.0``) and the last part of that.
+    """
+    return tuple(dict.fromkeys(name for name in (service, path, path.rsplit("/", 1)[-1]) if name))
+
+
 def _row(service: str, repository: str | None, path: str, basis: str) -> dict[str, Any]:
     return {"service": service, "repository": repository, "path": path.strip("/"), "basis": basis}
 

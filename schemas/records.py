@@ -218,8 +218,14 @@ Progress = Callable[[str, int, int], None]
 class RepositoryPort(Protocol):
     """Read-only questions to git that the correlator may ask. The answers are stored as facts, so a rebuild replays them."""
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
-        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing."""
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
+        """Full sha of a sha, short sha, tag, ``1.2.3+gabc1234`` or ``date-sha`` version; None when it names nothing.
+
+        ``service_names``: by which the tags of a monorepo may call the service that the revision was sent of; where tags
+        do, ``1.2.0`` is its ``cart/v1.2.0`` and never another service's ``v1.2.0``.
+        """
 
     def tree(self, repository: RepositoryName, sha: CommitSha) -> tuple[str, ...]:
         """All file paths at ``sha``, sorted; empty when the revision is missing."""

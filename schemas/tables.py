@@ -542,9 +542,15 @@ GIT_REVISIONS = Table(
     (
         _column("repository", TEXT, "-> repositories", required=True),
         _column("revision", TEXT, "as sent", required=True),
+        _column(
+            "service_names",
+            TEXT,
+            "by which tags may call the service that sent it, one a line",
+            required=True,
+        ),
         _column("sha", TEXT, "full hex; null when it names nothing"),
     ),
-    key=("repository", "revision"),
+    key=("repository", "revision", "service_names"),
 )
 
 GIT_TREES = Table(

@@ -117,6 +117,11 @@ STATEMENTS: tuple[str, ...] = (
     """CREATE TABLE facts.ignored_revisions (
       repository VARCHAR NOT NULL, sha VARCHAR NOT NULL, revisions VARCHAR[] NOT NULL,
       PRIMARY KEY (repository, sha))""",
+    # What a bare version names depends on whose it is. What was answered before is asked again.
+    "DROP TABLE facts.git_revisions",
+    """CREATE TABLE facts.git_revisions (
+      repository VARCHAR NOT NULL, revision VARCHAR NOT NULL, service_names VARCHAR NOT NULL, sha VARCHAR,
+      PRIMARY KEY (repository, revision, service_names))""",
     """CREATE TABLE facts.signal_hours (
         service VARCHAR NOT NULL, environment VARCHAR NOT NULL, revision VARCHAR, signal VARCHAR NOT NULL,
         subject VARCHAR NOT NULL, aspect VARCHAR NOT NULL, hour_at TIMESTAMP NOT NULL, span_count BIGINT NOT NULL,

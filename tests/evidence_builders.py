@@ -175,7 +175,9 @@ class Repository:
     lines: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     asked: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
 
-    def resolve(self, repository: RepositoryName, revision: str) -> CommitSha | None:
+    def resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...] = ()
+    ) -> CommitSha | None:
         found = [known for known in self.trees if known.startswith(revision)]
         return CommitSha(found[0]) if len(found) == 1 else None
 

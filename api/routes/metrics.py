@@ -1,4 +1,4 @@
-"""``/v1/metrics``: the catalogue, and the rates themselves as flat rows, JSON or CSV."""
+"""``/v1/metrics``: the catalogue, and the rates themselves as flat rows: JSON, CSV, Parquet or Arrow."""
 
 import re
 from dataclasses import asdict
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from api import caching, problems, queries
-from api.csv_rows import as_csv
+from api.flat_rows import FILES
 from api.metric_cache import DataCache
 from api.routes.bounds import Bound
 from api.routes.parts import Reader, SettingsDep, StoreDep
@@ -26,7 +26,7 @@ from schemas.store import Store
 router = APIRouter(prefix="/v1/metrics", tags=["metrics"], responses=problems.RESPONSES)
 
 WINDOW_DEFAULT = timedelta(weeks=13)
-_CSV = "text/csv"
+_FILES: dict[int | str, dict[str, Any]] = {200: {"content": {file.media_type: {} for file in FILES.values()}}}
 _IDS: dict[str, Any] = {"enum": list(METRICS)}
 _FILTER = re.compile(r"filter\[(\w+)\]")
 _LISTS = ("group_by",)
@@ -59,7 +59,7 @@ class MetricQuestion(BaseModel):
     ai_share_min: float = Field(
         default=0.0, ge=0, le=1, description="share of AI lines that marks a mixed change"
     )
-    format: str | None = Field(default=None, pattern="^(json|csv)$")
+    format: str | None = Field(default=None, pattern="^(json|csv|parquet|arrow)$")
 
 
 @router.get("", response_model=MetricCatalogue)
@@ -71,7 +71,7 @@ def list_metrics(_: Reader) -> Any:
     }
 
 
-@router.get("/query", response_model=MetricAnswer, responses={200: {"content": {_CSV: {}}}})
+@router.get("/query", response_model=MetricAnswer, responses=_FILES)
 def query_metric(
     request: Request,
     response: Response,
@@ -85,7 +85,7 @@ def query_metric(
     return _answer(request, response, store, settings, _question(request))
 
 
-@router.post("/query", response_model=MetricAnswer, responses={200: {"content": {_CSV: {}}}})
+@router.post("/query", response_model=MetricAnswer, responses=_FILES)
 def post_metric_query(
     request: Request,
     response: Response,
@@ -145,18 +145,17 @@ def _answer(
     as_of = question.as_of or present
     if as_of > max(present, now):
         raise MalformedInput("as_of lies in the future", field="as_of")
-    is_csv = _wants_csv(request, question)
+    format_ = _format(request, question)
     if request.method == "GET":
-        caching.unless_known(request, response, store, as_of.isoformat(), "csv" if is_csv else "json")
+        caching.unless_known(request, response, store, as_of.isoformat(), format_)
     data = _data(request, store, settings, as_of, is_past=question.as_of is not None and as_of < present)
     found = metrics.answer(_query(question, as_of), data).as_dict()
-    if not is_csv:
+    if format_ not in FILES:
         return found
-    headers = {"Content-Disposition": f'attachment; filename="{question.metric}.csv"'}
+    headers = {"Content-Disposition": f'attachment; filename="{question.metric}.{format_}"'}
     headers |= {"ETag": response.headers["ETag"]} if "ETag" in response.headers else {}
-    return Response(
-        as_csv(found["rows"]), media_type=f"{_CSV}; charset=utf-8; header=present", headers=headers
-    )
+    file = FILES[format_]
+    return Response(file.write(found["rows"]), headers={**headers, "Content-Type": file.content_type})
 
 
 def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
@@ -189,7 +188,9 @@ def _data(
     return cache.get(store, settings, as_of, past=state.operations if is_past else None)
 
 
-def _wants_csv(request: Request, question: MetricQuestion) -> bool:
+def _format(request: Request, question: MetricQuestion) -> str:
+    """``json`` or one of ``FILES``: as the question says, else as the first of the Accept header."""
     if question.format is not None:
-        return question.format == "csv"
-    return request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower() == _CSV
+        return question.format
+    accepted = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
+    return next((name for name, file in FILES.items() if file.media_type == accepted), "json")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from api import problems, provenance
-from api.csv_rows import as_csv
+from api.flat_rows import as_csv
 from api.problems import UnknownName
 from api.routes.bounds import Since, Until
 from api.routes.parts import Admin, Reader, StoreDep

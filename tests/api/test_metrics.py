@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 from builders import span
 from inference_builders import change, day, deployment_of, incident, run, told
 from rest_client import Rest, rest
 
 from api import queries
-from api.routes.metrics import as_csv
 from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
@@ -107,14 +108,19 @@ def test_csv_by_parameter_and_by_accept(port: Rest) -> None:
     assert [row["arm"] for row in rows] == [row["arm"] for row in json_rows]
 
 
-def test_csv_defuses_formulas_and_keeps_the_columns() -> None:
-    text = as_csv(
-        [{"time": day(0), "service": "=1+1", "value": -0.5}, {"time": None, "service": "a,b", "n": 3}]
-    )
-    assert text.splitlines()[0] == "time,service,value,n"
-    assert text.splitlines()[1] == "2026-03-02T12:00:00Z,'=1+1,-0.5,"
-    assert text.splitlines()[2] == ',"a,b",,3'
-    assert as_csv([]) == "\r\n"
+def test_parquet_and_arrow_hold_the_rows_of_the_json(port: Rest) -> None:
+    query = {"metric": "failure_rate", "group_by": "arm", "from": "2026-02-01", "to": "2026-04-01"}
+    rows = port.get(PATH, params=query).json()["rows"]
+    parquet = port.get(PATH, params=query | {"format": "parquet"})
+    arrow = port.get(PATH, params=query, headers={"Accept": "application/vnd.apache.arrow.file"})
+    assert parquet.headers["content-disposition"].endswith('failure_rate.parquet"')
+    for read in (
+        pyarrow.parquet.read_table(io.BytesIO(parquet.content)),
+        pyarrow.feather.read_table(io.BytesIO(arrow.content)),
+    ):
+        assert read["arm"].to_pylist() == [row["arm"] for row in rows]
+        assert read["value"].to_pylist() == [row["value"] for row in rows]
+    assert parquet.headers["etag"] != port.get(PATH, params=query).headers["etag"]
 
 
 def test_the_etag_knows_the_form(port: Rest) -> None:

@@ -63,6 +63,39 @@ def test_every_spelling_of_a_revision_names_its_commit(shop: Shop) -> None:
     assert shop.port.resolve(NAME, "v1.2.3") == shop.first
 
 
+def test_a_version_is_the_tag_of_its_own_service(shop: Shop) -> None:
+    for tag in ("cart/v1.0.0", "services/web/v1.1.0", "v1.1.0"):
+        shop.builder.git("tag", tag, shop.first)
+    for tag in ("web/2.0.0", "cart-1.1.0", "@acme/mail@1.0.0"):
+        shop.builder.git("tag", tag, shop.second)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+
+    def named(text: str, *names: str) -> str | None:
+        return shop.port.resolve(NAME, text, names)
+
+    assert named("1.1.0", "cart") == shop.second
+    assert named("v1.0.0", "Cart") == shop.first
+    assert named("1.1.0", "web", "services/web") == shop.first
+    assert named("2.0.0", "web", "services/web") == shop.second
+    assert named("1.0.0", "mail") == shop.second
+    # Its tags have a name for the service, and none of this version: another service's v1.1.0 is not it.
+    assert named("1.1.0", "mail") is None
+    # No tag has a name for it: the tags are the repository's.
+    assert named("1.1.0", "orders") == shop.first
+    # As sent in full, or a commit: no question of whose.
+    assert named("cart/v1.0.0", "web") == shop.first
+    assert named(shop.second[:9], "web") == shop.second
+
+
+def test_a_tag_of_the_service_is_found_after_a_later_sync(shop: Shop) -> None:
+    shop.builder.git("tag", "cart/v1.0.0", shop.first)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+    assert shop.port.resolve(NAME, "1.5.0", ("cart",)) is None
+    shop.builder.git("tag", "cart/v1.5.0", shop.third)
+    repositories.sync(shop.store, settings(shop.tmp_path), NAME)
+    assert shop.port.resolve(NAME, "1.5.0", ("cart",)) == shop.third
+
+
 NO_REVISIONS = (
     "main",
     "HEAD",

@@ -58,11 +58,12 @@ def assembled(
     originals: OriginalFrames | None = None,
 ) -> list[FailureGroup]:
     asked = port or Repository({sha(n): TREE for n in range(1, 6)})
+    code = CODE if services is None else services
     return Assembler(
         port=asked,
-        services=CODE if services is None else services,
+        services=code,
         timeline=Timeline(intervals),
-        resolve=lambda repository, text: asked.resolve(RepositoryName(repository), text),
+        resolve=lambda service, text: asked.resolve(code[service].repository, text),
         landing=lambda _, commit: (landed or {}).get(commit, commit),
         groupings=Groupings(decisions),
         originals=originals,

@@ -19,7 +19,7 @@ def position_of(repository: str, sha: str) -> int | None:
     return LINE.index(sha) if repository == "acme/shop" and sha in LINE else None
 
 
-def resolve(repository: str, text: str) -> str | None:
+def resolve(service: str, text: str) -> str | None:
     return next((sha for sha in LINE if text in (sha, sha[-7:])), None)
 
 
