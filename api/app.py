@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI
 
 from api import auth, middleware, problems
+from api.metric_cache import DataCache
 from api.routes import (
     backtest,
     changes,
@@ -55,6 +56,7 @@ def build(
     prove: Callable[[str], str] | None = None,
     metrics_text: Callable[[], bytes] | None = None,
     status_of: Callable[[], dict[str, Any]] | None = None,
+    metric_cache: DataCache | None = None,
 ) -> FastAPI:
     """The FastAPI application over ``store``.
 
@@ -70,6 +72,7 @@ def build(
         prove: answers the challenge by which a command makes sure who listens (``api/folder.py``).
         metrics_text: the body of ``/metrics``.
         status_of: the answer of ``/v1/operations/status``.
+        metric_cache: shared with the pages; None: one of its own.
     """
     app = FastAPI(
         title="Aftermerge",
@@ -90,7 +93,7 @@ def build(
     app.state.prove = prove
     app.state.metrics_text = metrics_text
     app.state.status = status_of
-    app.state.metric_cache = metrics.DataCache()
+    app.state.metric_cache = metric_cache or DataCache()
     problems.install(app)
     app.add_middleware(
         middleware.BodyLimit,

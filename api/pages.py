@@ -18,6 +18,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from api import auth, backtest, excerpts, overview, problems, queries, rendering, report, wording
+from api.metric_cache import DataCache
 from api.recent import Recent
 from schemas.errors import AftermergeError
 from schemas.records import RepositoryPort
@@ -70,6 +71,7 @@ def router(
     *,
     guard: Callable[..., Any] | None = None,
     port: RepositoryPort | None = None,
+    metric_cache: DataCache | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     last_backtest: Callable[[], Row | None] = lambda: None,
 ) -> APIRouter:
@@ -78,12 +80,14 @@ def router(
     Args:
         guard: dependency that refuses who may not read; :func:`auth.requires` of the read scope when None.
         port: where excerpts of blamed lines come from when they are not stored; None: stored ones only.
+        metric_cache: what metrics read, shared with REST; None: one of its own.
         clock: the time now, aware UTC.
         last_backtest: the backtest that was asked for last.
     """
     may_read = Depends(guard or auth.requires(TokenScope.READ))
     pages = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
     overviews: Recent[Row] = Recent(most=32)
+    data = metric_cache or DataCache()
 
     def present() -> datetime:
         return queries.present(store, clock())
@@ -97,7 +101,7 @@ def router(
         as_of, run = present(), queries.correlation(store)
         scope = overview.Scope(as_of - timedelta(days=window), as_of, repository or None, service or None)
         key = (run["inferences_digest"] if run else None, scope)
-        found = overviews.get(key, lambda: overview.of(store, settings, scope, as_of=as_of))
+        found = overviews.get(key, lambda: overview.gather(data.get(store, settings, as_of), scope))
         newest = queries.incidents(
             store, service=service or None, since=scope.since, until=scope.until, limit=INCIDENTS_SHOWN
         )

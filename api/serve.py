@@ -36,6 +36,7 @@ from prometheus_client import ProcessCollector, generate_latest
 from api import app, auth, folder, pages, schedule, shadowing, status
 from api.folder import Server
 from api.installation import Installation
+from api.metric_cache import DataCache
 from collector import connections, otlp_grpc, otlp_http, tls
 from collector.counters import Counters
 from collector.inflight import Budget
@@ -62,6 +63,8 @@ JOBS_GRACE_S = 10.0
 """How long after the signal a job at work may take; what it would have written is inferred or fetched again."""
 FILES_MAX = 65_536
 """Open files that we ask for; many systems give 1024, which as many connections use up."""
+TRIM_S = 1.0
+"""Least time between two returns of free memory to the system."""
 PROGRESS_S = 5.0
 """Least time between two lines about a step that goes on."""
 
@@ -112,6 +115,23 @@ def _hold_little_memory() -> None:
         # Fixed, for glibc raises them to 32 MiB by itself: what a batch of spans took is then kept in pieces.
         mallopt(_M_MMAP_THRESHOLD, 1 << 20)
         mallopt(_M_TRIM_THRESHOLD, 1 << 20)
+
+
+def _giver() -> Callable[[int], None]:
+    """What is called after each load: once a second what loads held goes back to the system.
+
+    It takes 4 ms of CPU; at 20,000 spans a second 30 to 50 MB less are held.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    given_at = 0.0
+
+    def give(_: int) -> None:
+        nonlocal given_at
+        if trim is not None and time.monotonic() - given_at >= TRIM_S:
+            trim(0)
+            given_at = time.monotonic()
+
+    return give
 
 
 def listener(host: str, port: int, *, purpose: str) -> socket.socket:
@@ -166,7 +186,7 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         counters=counters,
     )
     policy = Policy.of(settings, folder.hash_key(settings.data))
-    loader = Loader(store, spool, settings, counters, policy=policy)
+    loader = Loader(store, spool, settings, counters, policy=policy, on_loaded=_giver())
     receiver = Receiver(settings, spool, counters)
     token_path = auth.first_token(store, settings.data)
     login = auth.Login()
@@ -206,6 +226,13 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         about = {"pid": server.pid, "api_url": server.api_url, "started_at": started_at}
         return told | {"server": about | counted | {"jobs": outcomes.told()}}
 
+    metric_cache = DataCache()
+
+    def on_end(outcome: schedule.Outcome) -> None:
+        outcomes.add(outcome)
+        if outcome.job == "correlate" and outcome.error is None:
+            metric_cache.prepare(store, settings, datetime.now(UTC))
+
     rest = app.build(
         store,
         settings,
@@ -216,8 +243,10 @@ async def _run(installation: Installation, *, announce: bool) -> None:
             store,
             settings,
             port=installation.answers,
+            metric_cache=metric_cache,
             last_backtest=lambda: installation.last_backtest,
         ),
+        metric_cache=metric_cache,
         is_ready=lambda: loader.is_alive and receiver.is_ready and not stop.is_set(),
         prove=server.prove,
         metrics_text=lambda: generate_latest(counters.registry),
@@ -241,7 +270,7 @@ async def _run(installation: Installation, *, announce: bool) -> None:
     gc.collect()
     gc.freeze()
     log.info("serving", api_url=server.api_url, otlp_grpc=grpc_port, otlp_http=server.otlp_http_port)
-    scheduler = schedule.start(installation, on_end=outcomes.add, progress=_progress())
+    scheduler = schedule.start(installation, on_end=on_end, progress=_progress())
     running = _Running(servers, tasks, grpc_server, scheduler, loader, spool)
 
     stopped = asyncio.create_task(stop.wait())

@@ -16,7 +16,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from collector import attributes, walk, wire
-from collector.attribute_columns import Attributes, Places, flat, owners, places_array, scrubbed, single
+from collector.attribute_columns import Attributes, Places, flat, owners, places_array, scrubbed, single, text
 from collector.otlp import EXCEPTION_KEYS, UNIX_NS_MAX, Decoded, Request
 from collector.policy import Policy
 from collector.walk import Rows
@@ -26,6 +26,8 @@ from schemas.vocabulary import ExceptionSource
 
 _CONTEXT = ("resource_id", "service", "service_version", "environment", "revision")
 _COUNTS = ("flags", "dropped_attributes_count", "dropped_events_count", "dropped_links_count")
+
+_EXCEPTION, _SPAN_EVENT, _NULL = map(text, (v.EVENT_EXCEPTION, ExceptionSource.SPAN_EVENT.value, None))
 
 Columns = dict[str, pa.Array]
 
@@ -230,7 +232,7 @@ class _Group:
         when = self._clamped(times)
         names = events.field("name")
         found = Attributes(events.field("attributes"), self._policy, self.altered)
-        is_exception = pc.equal(names, v.EVENT_EXCEPTION).to_numpy(zero_copy_only=False)
+        is_exception = pc.equal(names, _EXCEPTION).to_numpy(zero_copy_only=False)
         at = np.flatnonzero(is_exception)
         places = [np.where(is_exception, found.find(key), -1) for key in EXCEPTION_KEYS]
         texts = dict(
@@ -252,7 +254,7 @@ class _Group:
             | {
                 "exception_id": pa.array(ids),
                 "time": when.take(pa.array(at)),
-                "source": pa.repeat(ExceptionSource.SPAN_EVENT.value, len(at)),
+                "source": pa.repeat(_SPAN_EVENT, len(at)),
                 "severity_number": pa.nulls(len(at), pa.int32()),
             }
         )
@@ -389,4 +391,4 @@ def _null_when_empty(texts: pa.StringArray) -> pa.StringArray:
         return pa.nulls(len(texts), pa.string())
     if lengths.all():
         return texts
-    return pc.if_else(pa.array(lengths > 0), texts, None)
+    return pc.if_else(pa.array(lengths > 0), texts, _NULL)

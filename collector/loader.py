@@ -28,7 +28,7 @@ from collector.spool import Spool
 from schemas import tables
 from schemas.errors import AftermergeError
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Row, Store
 
 _log = structlog.get_logger(__name__)
 
@@ -176,10 +176,7 @@ class Loader:
         if segment is None:
             return False
         try:
-            done = self._store.row(
-                "SELECT span_count, is_whole FROM facts.spool_done WHERE segment = $number",
-                number=segment.number,
-            )
+            done = self._stored(segment)
             if done is not None and done["is_whole"]:
                 self._spool.remove(segment)
                 return True
@@ -199,6 +196,15 @@ class Loader:
         stored = 0 if done is None else done["span_count"]
         self._decoded.append(_Decoded(segment, content, decoded, stored, is_begun=done is not None))
         return True
+
+    def _stored(self, segment: Segment) -> Row | None:
+        """How far the segment is stored; asked of those alone that an earlier process left, or that came back."""
+        if self._spool.is_fresh(segment):
+            return None
+        return self._store.row(
+            "SELECT span_count, is_whole FROM facts.spool_done WHERE segment = $number",
+            number=segment.number,
+        )
 
     def _waiting(self) -> int:
         return sum(d.waiting for d in self._decoded)

@@ -16,7 +16,7 @@ from schemas.settings import Settings
 from schemas.store import Row, Store, sql
 from schemas.vocabulary import IDENTITY_KEYS
 
-SLICE_SPANS = 1_200_000
+SLICE_SPANS = 200_000
 """Spans counted in one transaction, which bounds its memory. A load is never parted."""
 
 LATE_INTERVAL = timedelta(hours=1)

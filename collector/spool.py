@@ -71,6 +71,7 @@ class Spool:
         self._sealed: dict[int, Segment] = {s.number: s for s in segments.find(path)}
         self._inherited = set(self._sealed)
         self._offered = set(self._sealed)
+        self._returned: set[int] = set()
         self._held: dict[int, tuple[Request, ...]] = {}
         self._held_bytes = 0
         self._backlog_bytes = sum(s.size_bytes for s in self._sealed.values())
@@ -171,10 +172,16 @@ class Spool:
                 self._held_bytes -= segment.size_bytes
         return segments.read(segment) if held is None else Content(held, torn_bytes=0, corrupt_bytes=0)
 
+    def is_fresh(self, segment: Segment) -> bool:
+        """True when this process wrote the segment and never gave it back: nobody can have stored any of it."""
+        with self._changed:
+            return segment.number not in self._inherited and segment.number not in self._returned
+
     def give_back(self, segment: Segment) -> None:
         """Offer a taken segment again."""
         with self._changed:
             self._offered.add(segment.number)
+            self._returned.add(segment.number)
 
     def oldest_unix_s(self) -> float | None:
         """When the oldest segment that is not loaded was begun (seconds, Unix epoch); None when all is loaded."""
@@ -200,6 +207,7 @@ class Spool:
             if self._sealed.pop(segment.number, None) is not None:
                 self._backlog_bytes -= segment.size_bytes
             self._inherited.discard(segment.number)
+            self._returned.discard(segment.number)
 
     # --- the writer's thread -----------------------------------------------------------------------
 

@@ -129,10 +129,10 @@ class Settings(BaseSettings):
     )
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
     duckdb_memory_limit: str = Field(
-        "384MB", description="of the store while it counts, correlates or reports"
+        "160MB", description="of the store while it counts, correlates or reports"
     )
     duckdb_memory_resting: str = Field(
-        "160MB",
+        "96MB",
         description="of the store while it only receives and answers; more is a cache of the file",
     )
     duckdb_threads: int = Field(2, gt=0)

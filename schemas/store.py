@@ -25,8 +25,9 @@ from schemas.tables import Schema, Table
 DATABASE = "aftermerge"
 ROW_GROUP_SIZE = 20_480
 
-REFRESH_ROWS = 200 * ROW_GROUP_SIZE
+REFRESH_ROWS = 64 * ROW_GROUP_SIZE
 REFRESH_WAIT_S = 0.05
+_FLUSH_THRESHOLD = "16MB"
 
 Row = dict[str, Any]
 
@@ -78,6 +79,8 @@ class Store:
         """
         root = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
         root.execute("SET TimeZone = 'UTC'")
+        # What a statement held goes back to the system when it ends, and not only beyond 128 MB.
+        root.execute(f"SET allocator_flush_threshold = '{_FLUSH_THRESHOLD}'")
         file = _File(root, path, limit=memory_limit, resting=memory_resting)
         try:
             file.attach()

@@ -249,3 +249,19 @@ def test_a_fresh_segment_is_taken_from_memory_and_is_what_its_file_holds(tmp_pat
     with pytest.raises(FileNotFoundError):
         spool.content(segment)
     closed(spool)
+
+
+def test_only_a_segment_of_this_process_that_never_came_back_is_fresh(tmp_path: Path) -> None:
+    first = Spool(tmp_path, segment_age_s=60)
+    append(first, b"old")
+    closed(first)
+    second = Spool(tmp_path, segment_age_s=60)
+    append(second, b"new")
+    second.seal()
+    inherited, new = second.take(0.0), second.take(0.0)
+    assert inherited is not None
+    assert new is not None
+    assert (second.is_fresh(inherited), second.is_fresh(new)) == (False, True)
+    second.give_back(new)
+    assert not second.is_fresh(new)
+    closed(second)
