@@ -598,19 +598,30 @@ class Inference:
         rows: dict[str, list[Row]] = defaultdict(list)
         for row in self._reader.durations(paces.asked(where, as_of=self._facts.as_of)):
             rows[row["incident_id"]].append(row)
-        return {s["incident_id"]: paces.of(s["title"] or "", rows[s["incident_id"]]) for s in slow}
+        return {
+            s["incident_id"]: paces.of(
+                s["title"] or "", rows[s["incident_id"]], is_whole=s["incident_id"] in self._whole
+            )
+            for s in slow
+        }
+
+    @cached_property
+    def _seen(self) -> list[tuple[Row, float | None]]:
+        """Rows of ``watched_incidents.sql``, each with the sampling ratio that is configured for its service."""
+        known = self._environments_of
+        seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
+        service_of = {s["incident_id"]: s["service"] for s in self._states}
+        return [(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]])) for row in seen]
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        """Incidents of services of which every span came meanwhile."""
+        return frozenset(row["incident_id"] for row, ratio in self._seen if services.is_whole(row, ratio))
 
     @cached_property
     def _watched(self) -> frozenset[str]:
         """Incidents of services that sent enough spans meanwhile for a failure to be among them."""
-        known = self._environments_of
-        seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
-        service_of = {s["incident_id"]: s["service"] for s in self._states}
-        return frozenset(
-            row["incident_id"]
-            for row in seen
-            if services.is_watched(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]]))
-        )
+        return frozenset(row["incident_id"] for row, ratio in self._seen if services.is_watched(row, ratio))
 
     # --- what it adds up to ---------------------------------------------------------------------------
 

@@ -20,8 +20,8 @@ from correlator.traffic import hour
 
 Row = Mapping[str, Any]
 
-BEFORE_SPANS_MIN = 20
-"""Requests of an operation in the days before, below which nobody knows how fast it was: its slowest twentieth is one."""
+BEFORE_SPANS_MIN = 10
+"""Requests of an operation in the days before, below which nobody knows how fast it was: of so few the slowest is the limit."""
 
 DOUBT = 0.05
 """Chance that a slowdown of the size that the drift detectors ask for is taken for none."""
@@ -49,11 +49,12 @@ def asked(watched: Iterable[Row], *, as_of: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def of(title: str, rows: Iterable[Row]) -> Pace:
+def of(title: str, rows: Iterable[Row], *, is_whole: bool = False) -> Pace:
     """Pace of the operations that a title names, else of all of the service.
 
     Args:
         rows: of ``incident_durations.sql``, of one incident.
+        is_whole: nothing was sampled away. If no request was slow then, nobody waited, however few there were.
     """
     sides: dict[str, tuple[dict[int, int], dict[int, int]]] = defaultdict(
         lambda: (defaultdict(int), defaultdict(int))
@@ -73,7 +74,7 @@ def of(title: str, rows: Iterable[Row]) -> Pace:
     # Bounds of Clopper and Pearson, one-sided.
     high = 1.0 if slow == spans else float(special.betaincinv(slow + 1, spans - slow, 1 - DOUBT))
     low = 0.0 if slow == 0 else float(special.betaincinv(slow, spans - slow + 1, DOUBT))
-    if high < SLOW_SHARE_MIN:
+    if high < SLOW_SHARE_MIN or (is_whole and slow == 0):
         return Pace.STEADY
     return Pace.SLOWER if low > USUAL_SLOW_SHARE and slow >= SLOW_SHARE_MIN * spans else Pace.UNKNOWN
 

@@ -35,6 +35,12 @@ def test_too_few_requests_say_nothing() -> None:
     assert paces.of("Slow", []) is Pace.UNKNOWN
 
 
+def test_where_nothing_is_sampled_away_a_few_requests_are_all_there_were() -> None:
+    assert paces.of("Slow", [*BEFORE, *part(True, {FAST: 2})], is_whole=True) is Pace.STEADY
+    assert paces.of("Slow", [*BEFORE, *part(True, {FAST: 2, SLOW: 1})], is_whole=True) is not Pace.STEADY
+    assert paces.of("Slow", BEFORE, is_whole=True) is Pace.UNKNOWN
+
+
 def test_the_operation_that_the_title_names_is_meant() -> None:
     others = [*part(False, {FAST: 1000}, "POST /orders"), *part(True, {FAST: 900}, "POST /orders")]
     rows = [*BEFORE, *part(True, {SLOW: 30}), *others]
