@@ -268,6 +268,10 @@ class _Read:
     def watched(self, asked: Sequence[Row], as_of: datetime) -> Sequence[Row]:
         return self._reader.watched([{**row, "until": min(row["until"], as_of)} for row in asked])
 
+    def durations(self, asked: Sequence[Row]) -> Sequence[Row]:
+        # What is asked says itself until when: ``paces.asked``.
+        return self._reader.durations(asked)
+
     def trace_spans(self, ids: Sequence[str], as_of: datetime) -> Sequence[Row]:
         self._know(ids)
         return [row for i in ids for row in self._spans.get(i, ()) if row["started_at"] <= as_of]
@@ -303,6 +307,9 @@ class _Reader:
 
     def watched(self, asked: Sequence[Row]) -> Sequence[Row]:
         return self.read.watched(asked, self.as_of)
+
+    def durations(self, asked: Sequence[Row]) -> Sequence[Row]:
+        return self.read.durations(asked)
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Sequence[Row]:
         return self.read.trace_spans(trace_ids, self.as_of)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from math import exp, fsum, sqrt
 from typing import Any
 
-from correlator import category_texts, environments
+from correlator import category_texts, complaints, environments
 from correlator.failure_groups import FailureGroup
 from schemas.vocabulary import SERVER_ADDRESS, FailureCategory
 
@@ -35,6 +35,10 @@ SILENT_REACH = timedelta(days=14)
 DUPLICATE_WINDOW = timedelta(hours=12)
 FRESH_HOURS = 18
 """A failure that began this long before the incident is a third as fresh: somebody noticed it the next morning."""
+
+OTHER_KIND = 0.3
+"""Score of a failure that is not what the incident complains of, against one that may be: nobody says "anyone can call it"
+of an exception."""
 
 SCORE_MIN = 0.15
 _SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
@@ -111,7 +115,8 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
     if words:
         evidence.append({"kind": "text", "detail": f"both name {', '.join(words)}"})
     volume = min(1.0, 0.6 + 0.1 * count)
-    return nearness * freshness * volume * (0.6 + 0.4 * text), evidence
+    kind = 1.0 if _is_of_kind(incident, group) else OTHER_KIND
+    return nearness * freshness * volume * (0.6 + 0.4 * text) * kind, evidence
 
 
 def _silent_score(incident: Row, group: FailureGroup) -> tuple[float, list[dict[str, Any]]]:
@@ -123,8 +128,15 @@ def _silent_score(incident: Row, group: FailureGroup) -> tuple[float, list[dict[
         return 0.0, []
     nearness = _service_score(incident["service"], group)
     text, words = _text_score(incident, group)
-    said = category_texts.of(incident).category
+    complaint = complaints.of(incident)
+    said: FailureCategory | complaints.Complaint = category_texts.of(incident).category
     is_same_kind = said is not FailureCategory.UNKNOWN and said in {r.category for r in group.categories}
+    asked = complaints.DETECTORS.get(complaint)
+    if row["detector"] in (asked or ()):
+        is_same_kind, said = True, said if is_same_kind else complaint
+    elif complaint in complaints.UNSEEN:
+        # A lost log-in and a new host are both matters of security.
+        return 0.0, []
     if nearness == 0.0 or not (is_same_kind or text >= 1):
         return 0.0, []
     evidence = [
@@ -136,6 +148,17 @@ def _silent_score(incident: Row, group: FailureGroup) -> tuple[float, list[dict[
     if words:
         evidence.append({"kind": "text", "detail": f"both name {', '.join(words)}"})
     return nearness * (0.5 + 0.2 * text), evidence
+
+
+def _is_of_kind(incident: Row, group: FailureGroup) -> bool:
+    """False for a failure that cannot be what an incident about open access or wrong data complains of."""
+    complaint = complaints.of(incident)
+    if complaint not in complaints.UNSEEN:
+        return True
+    if group.row["detector"] is not None:
+        return group.row["detector"] in complaints.DETECTORS[complaint]
+    said = category_texts.of(incident).category
+    return said is not FailureCategory.UNKNOWN and said in {r.category for r in group.categories}
 
 
 def _window(incident: Row, as_of: datetime) -> tuple[datetime, datetime]:

@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from correlator import category_texts, suspects
+from correlator import category_texts, complaints, suspects
+from correlator.complaints import Complaint
 from correlator.failure_groups import FailureGroup
 from correlator.incident_links import CHRONIC_AGE, LEAD, Link
+from correlator.paces import Pace
 from correlator.unlinked import SILENT
 from correlator.weights import Weights
 from schemas.records import CommitSha, Suspect, SuspectEvidence
@@ -40,6 +42,7 @@ def answer(
     group_suspects: Mapping[str, Sequence[Suspect]],
     duplicate_of: str | None,
     is_watched: bool,
+    pace: Pace,
     unlinked: Sequence[Suspect],
     verdict: Row | None,
     weights: Weights,
@@ -49,13 +52,14 @@ def answer(
     Args:
         links: of this incident, heaviest first.
         is_watched: its service sent spans around the incident, so that a failure would have been seen.
+        pace: what durations say while it was open, if it is about slowness.
         unlinked: suspects by its words alone, for an incident without links.
         verdict: newest row of ``verdicts`` for it, or None.
     """
     main = groups[links[0].group_id] if links else None
     category, reason = _category(state, main)
-    is_false_alarm = is_false(state, is_linked=bool(links), is_watched=is_watched, verdict=verdict)
-    if _is_quiet(state, is_linked=bool(links), is_watched=is_watched):
+    is_false_alarm = is_false(state, is_linked=bool(links), is_watched=is_watched, pace=pace, verdict=verdict)
+    if _is_quiet(state, is_linked=bool(links), is_watched=is_watched, pace=pace):
         # Its words say what was alarmed about; what did not fail has not failed in some way.
         category, reason = FailureCategory.UNKNOWN, "nothing failed while it was open"
     if is_false_alarm:
@@ -92,22 +96,31 @@ def answer(
     )
 
 
-def is_false(state: Row, *, is_linked: bool, is_watched: bool, verdict: Row | None) -> bool:
+def is_false(state: Row, *, is_linked: bool, is_watched: bool, pace: Pace, verdict: Row | None) -> bool:
     """True for a false alarm: a person said so, or nothing failed where a failure would have been seen.
 
     Args:
         is_linked: some failure group explains it.
+        pace: what durations say while it was open, if it is about slowness.
     """
     if verdict is not None and Candidate(verdict["candidate"]) is Candidate.CHANGE:
         # Whoever says which change did it says that something was done.
         return False
-    return bool(state["is_declared_false"]) or _is_quiet(state, is_linked=is_linked, is_watched=is_watched)
+    return bool(state["is_declared_false"]) or _is_quiet(
+        state, is_linked=is_linked, is_watched=is_watched, pace=pace
+    )
 
 
-def _is_quiet(state: Row, *, is_linked: bool, is_watched: bool) -> bool:
+def _is_quiet(state: Row, *, is_linked: bool, is_watched: bool, pace: Pace) -> bool:
     """True when nothing failed that would have been seen, and nobody says what did."""
     is_told = bool(state["postmortem"] or state["commit_sha"])
-    return not is_linked and is_watched and not is_told and _category(state, None)[0] not in SILENT
+    if is_linked or not is_watched or is_told or _category(state, None)[0] in SILENT:
+        return False
+    complaint = complaints.of(state)
+    if complaint is Complaint.SLOWNESS:
+        return pace is Pace.STEADY
+    # Who is refused, or gets a wrong answer, gets one: no span fails. A named exception somebody did see.
+    return complaint is Complaint.FAILURE
 
 
 _STATE_COLUMNS = (

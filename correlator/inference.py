@@ -18,6 +18,7 @@ from correlator import (
     candidates,
     change_diffs,
     circumstances,
+    complaints,
     drift_groups,
     evidence,
     evidence_in_time,
@@ -29,6 +30,7 @@ from correlator import (
     incidents,
     mainlines,
     outcomes,
+    paces,
     plausible,
     revisions,
     rework,
@@ -43,11 +45,13 @@ from correlator import (
 from correlator.attribution_rows import of_groups as suspect_rows
 from correlator.attribution_rows import of_incidents as attribution_rows
 from correlator.change_diffs import ChangeDiff
+from correlator.complaints import Complaint
 from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode, Supposed
 from correlator.groupings import Groupings
 from correlator.histories import History
 from correlator.original_frames import OriginalFrames
+from correlator.paces import Pace
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
@@ -105,6 +109,9 @@ class Reader(Protocol):
 
     def watched(self, asked: Rows) -> Rows:
         """Rows of ``watched_incidents.sql``, of rows of ``asked_incidents``."""
+
+    def durations(self, asked: Rows) -> Rows:
+        """Rows of ``incident_durations.sql``, of rows of ``paces.asked``."""
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
@@ -550,6 +557,7 @@ class Inference:
                 s,
                 is_linked=bool(self._links[s["incident_id"]]),
                 is_watched=s["incident_id"] in self._watched,
+                pace=self._paces.get(s["incident_id"], Pace.UNKNOWN),
                 verdict=verdicts.get(s["incident_id"]),
             )
         )
@@ -563,6 +571,7 @@ class Inference:
                 group_suspects=self._group_suspects,
                 duplicate_of=repeated.get(state["incident_id"]),
                 is_watched=state["incident_id"] in self._watched,
+                pace=self._paces.get(state["incident_id"], Pace.UNKNOWN),
                 unlinked=worded.get(state["incident_id"], ()),
                 verdict=verdicts.get(state["incident_id"]),
                 weights=self._weights,
@@ -571,18 +580,48 @@ class Inference:
         ]
 
     @cached_property
-    def _watched(self) -> frozenset[str]:
-        """Incidents of services that sent enough spans meanwhile for a failure to be among them."""
+    def _environments_of(self) -> dict[str, set[str]]:
         known: dict[str, set[str]] = defaultdict(set)
         for row in self._facts.service_hours:
             known[row["service"]].add(row["environment"])
+        return known
+
+    @cached_property
+    def _paces(self) -> dict[str, Pace]:
+        """incident id -> what durations say, of the incidents about slowness that no failure explains."""
+        slow = [
+            s
+            for s in self._states
+            if not self._links[s["incident_id"]] and complaints.of(s) is Complaint.SLOWNESS
+        ]
+        where = [row for s in slow for row in services.watched_at(s, self._environments_of)]
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for row in self._reader.durations(paces.asked(where, as_of=self._facts.as_of)):
+            rows[row["incident_id"]].append(row)
+        return {
+            s["incident_id"]: paces.of(
+                s["title"] or "", rows[s["incident_id"]], is_whole=s["incident_id"] in self._whole
+            )
+            for s in slow
+        }
+
+    @cached_property
+    def _seen(self) -> list[tuple[Row, float | None]]:
+        """Rows of ``watched_incidents.sql``, each with the sampling ratio that is configured for its service."""
+        known = self._environments_of
         seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
         service_of = {s["incident_id"]: s["service"] for s in self._states}
-        return frozenset(
-            row["incident_id"]
-            for row in seen
-            if services.is_watched(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]]))
-        )
+        return [(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]])) for row in seen]
+
+    @cached_property
+    def _whole(self) -> frozenset[str]:
+        """Incidents of services of which every span came meanwhile."""
+        return frozenset(row["incident_id"] for row, ratio in self._seen if services.is_whole(row, ratio))
+
+    @cached_property
+    def _watched(self) -> frozenset[str]:
+        """Incidents of services that sent enough spans meanwhile for a failure to be among them."""
+        return frozenset(row["incident_id"] for row, ratio in self._seen if services.is_watched(row, ratio))
 
     # --- what it adds up to ---------------------------------------------------------------------------
 

@@ -316,6 +316,13 @@ class _StoreReader:
         with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
             return self._store.rows(sql("correlator", "watched_incidents"))
 
+    def durations(self, asked: Sequence[Mapping[str, Any]]) -> list[Row]:
+        if not asked:
+            return []
+        naive = [{key: _naive(value) for key, value in row.items()} for row in asked]
+        with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
+            return self._store.rows(sql("correlator", "incident_durations"))
+
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_services", trace_ids)
 

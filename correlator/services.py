@@ -150,5 +150,9 @@ def is_watched(seen: Row, ratio: float | None) -> bool:
         seen: a row of ``watched_incidents.sql``.
         ratio: share of traces that the settings say is sampled; None: they say nothing.
     """
-    is_whole = ratio == 1.0 if ratio is not None else seen["is_whole"]
-    return bool(seen["span_count"] >= (1 if is_whole else SAMPLED_SPANS_MIN))
+    return bool(seen["span_count"] >= (1 if is_whole(seen, ratio) else SAMPLED_SPANS_MIN))
+
+
+def is_whole(seen: Row, ratio: float | None) -> bool:
+    """True when nothing was sampled away: every request is known. Arguments as of :func:`is_watched`."""
+    return bool(ratio == 1.0 if ratio is not None else seen["is_whole"])

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, log
 from typing import Any
 
-from correlator import suspects
+from correlator import complaints, suspects
 from correlator.candidates import Listed, deployed_before
 from correlator.environments import TRIAL_NAMES
 from correlator.failure_groups import ServiceCode
@@ -30,6 +30,8 @@ SILENT = frozenset(
 """Categories of incident text whose failures need not show in any span."""
 
 NO_CHANGE_PRIOR = 0.5
+NO_CHANGE_PRIOR_UNSEEN = 0.25
+"""Doors do not open by themselves, and totals go wrong by a load or an outside fault at most."""
 _PART = re.compile(r"[A-Za-z][a-z]+")
 _ENDING = re.compile(r"(?:ing|ed|es|s)$")
 
@@ -125,9 +127,8 @@ def weigh(
                 )
             )
         weighed.append(suspects.CandidateChange(sha, candidate.share, tuple(pieces)))
-    return suspects.weigh(
-        weighed, [], no_change_prior=NO_CHANGE_PRIOR, is_revision_known=False, weights=weights
-    )
+    prior = NO_CHANGE_PRIOR_UNSEEN if complaints.of(state) in complaints.UNSEEN else NO_CHANGE_PRIOR
+    return suspects.weigh(weighed, [], no_change_prior=prior, is_revision_known=False, weights=weights)
 
 
 def _texts(candidate: Listed, hunks: Mapping[str, Sequence[Row]]) -> list[str]:

@@ -229,3 +229,23 @@ def test_an_incident_names_a_change_by_its_pull_request() -> None:
     assert incident_links.named_changes(said, {}, requests) == {sha(1)}
     for stated in ("34", "#34", "https://git.example.org/acme/shop/pull/34", "acme/shop!34"):
         assert incident_links.named_changes(incident(pull_request=stated), {}, requests) == {sha(1)}, stated
+
+
+def test_open_access_is_explained_by_its_own_drift_before_other_failures() -> None:
+    door = group("door", [hours(-2)], detector="denials_stopped", category=FailureCategory.SECURITY)
+    crash = group("crash", [hours(-0.1)] * 9)
+    host = group("host", [hours(-30)], detector="host_is_new", category=FailureCategory.SECURITY)
+    found = incident_links.score(
+        incident(title="Anyone can read /orders"), [crash, host, door], as_of=hours(24)
+    )
+    assert found[0].group_id == "door"
+    assert sum(link.weight for link in found if link.group_id != "door") < 0.2
+    usual = incident_links.score(incident(title="High error rate"), [crash, door], as_of=hours(24))
+    assert usual[0].group_id == "crash"
+
+
+def test_a_door_that_opened_days_ago_explains_who_walks_in_today() -> None:
+    door = group("door", [hours(-72)], detector="denials_stopped", category=FailureCategory.SECURITY)
+    host = group("host", [hours(-72)], detector="host_is_new", category=FailureCategory.SECURITY)
+    alarm = incident(title="Reports answer without a login")
+    assert [link.group_id for link in incident_links.score(alarm, [host, door], as_of=hours(24))] == ["door"]

@@ -7,6 +7,7 @@ from failure_builders import group, hours, incident, nobody, nothing, on, sha
 
 from correlator import incidents, weights
 from correlator.incident_links import Link
+from correlator.paces import Pace
 
 RULED = weights.load()
 
@@ -18,6 +19,7 @@ def answer(state: dict[str, Any], *groups: Any, **overrides: Any) -> incidents.A
         "group_suspects": {g.row["group_id"]: [on(0.9, 1), nothing(0.06), nobody(0.04)] for g in groups},
         "duplicate_of": None,
         "is_watched": True,
+        "pace": Pace.UNKNOWN,
         "unlinked": (),
         "verdict": None,
         "weights": RULED,
@@ -81,3 +83,15 @@ def test_each_suspect_leads_to_the_group_that_gave_most_of_its_weight() -> None:
     suspected = {"g1": [on(0.9, 1), nothing(0.1)], "g2": [on(0.7, 2), on(0.2, 1), nothing(0.1)]}
     found = answer(incident(), first, second, group_suspects=suspected)
     assert found.group_of == {sha(1): "g1", sha(2): "g2", None: "g1"}
+
+
+def test_slowness_is_a_false_alarm_only_where_durations_were_as_ever() -> None:
+    for pace in Pace:
+        found = answer(incident(title="p95 latency is high"), pace=pace)
+        assert found.state["is_false_alarm"] is (pace is Pace.STEADY)
+
+
+def test_silence_says_nothing_of_what_fails_no_span() -> None:
+    for title in ("Orders are refused", "Anyone can read the export", "Totals are wrong", "KeyError in cart"):
+        assert not answer(incident(title=title)).state["is_false_alarm"]
+    assert answer(incident(title="High error rate")).state["is_false_alarm"]

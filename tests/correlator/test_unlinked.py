@@ -108,3 +108,14 @@ def test_without_candidates_nobody_is_suspected() -> None:
     weighed = unlinked.weigh(incident(), [], hunks={}, named=frozenset(), weights=RULED)
     assert {s.candidate for s in weighed} == {Candidate.NO_CHANGE, Candidate.UNATTRIBUTED}
     assert round(fsum(s.weight for s in weighed), 9) == 1.0
+
+
+def test_a_wrong_total_is_less_often_nobodys_doing_than_a_slow_page() -> None:
+    found = listed(interval(1, 0, None), interval(5, 10, 1))
+
+    def unexplained(title: str) -> float:
+        state = incident(opened_at=OPENED, title=title)
+        weighed = unlinked.weigh(state, found, hunks={}, named=frozenset(), weights=RULED)
+        return next(s.weight for s in weighed if s.candidate is Candidate.NO_CHANGE)
+
+    assert unexplained("Totals are wrong") < unexplained("Latency is high")
