@@ -29,7 +29,6 @@ OURS_TO_REFUSE = frozenset(
         EvidenceKind.CHANGED_CONFIGURATION,
         EvidenceKind.CHANGED_MATTER,
         EvidenceKind.FLIPPED_BEFORE,
-        EvidenceKind.CHANGED_VALUE,
     }
 )
 """A candidate with such evidence may have changed which credentials are sent, or where to."""
