@@ -280,6 +280,9 @@ class _Read:
         self._know(ids)
         return [row for i in ids for row in self._exceptions.get(i, ()) if row["recorded_at"] <= as_of]
 
+    def instances(self, shapes: Sequence[Row], until: datetime) -> Sequence[Row]:
+        return self._reader.instances(shapes, until)
+
     def source_map(self, service: str, version: str, file: str) -> bytes:
         return self._reader.source_map(service, version, file)
 
@@ -316,6 +319,9 @@ class _Reader:
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> Sequence[Row]:
         return self.read.trace_exceptions(trace_ids, self.as_of)
+
+    def instances(self, shapes: Sequence[Row], until: datetime) -> Sequence[Row]:
+        return self.read.instances(shapes, min(until, self.as_of))
 
     def source_map(self, service: str, version: str, file: str) -> bytes:
         return self.read.source_map(service, version, file)

@@ -9,6 +9,7 @@ from typing import Any
 
 from correlator.evidence_in_time import ENDED_MARGIN, Circumstances
 from correlator.failure_groups import FailureGroup
+from correlator.instances import Lone
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline
 from correlator.traces import Sample
@@ -29,6 +30,7 @@ def around(
     named: frozenset[str],
     as_of: datetime,
     is_sampling_known: bool,
+    lone: Lone | None = None,
 ) -> Circumstances:
     """The circumstances of one group.
 
@@ -59,6 +61,7 @@ def around(
         route_paths=route_paths,
         named=named,
         trace_words=sample.words,
+        lone=lone,
     )
 
 

@@ -6,7 +6,7 @@ The AI tag is not read here, nor in anything that this file calls. Source: DESIG
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from correlator import suspects
+from correlator import outside_peers, suspects
 from correlator.candidates import Listed
 from correlator.change_diffs import ChangeDiff
 from correlator.evidence_in_code import of_code
@@ -73,7 +73,10 @@ def weigh(
     ]
     return suspects.weighed(
         [*weighed, *settings],
-        of_no_change(group, around, weights=weights),
+        outside_peers.unexplained(
+            of_no_change(group, around, weights=weights),
+            [p for c in (*weighed, *settings) for p in c.evidence],
+        ),
         no_change_prior=no_change_prior(group, around, weights),
         is_revision_known=group.row["onset_sha"] is not None,
         weights=weights,

@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from math import exp, log
 from typing import Any
 
-from correlator import onset, outside_faults
+from correlator import onset, outside_faults, outside_peers
 from correlator.candidates import Listed
 from correlator.failure_groups import FailureGroup
+from correlator.instances import Lone
 from correlator.onset import Onset
 from correlator.shares import Counted, dispersion, log_bayes_factor
 from correlator.traffic import Traffic, hour
@@ -55,6 +56,7 @@ class Circumstances:
     route_paths: frozenset[str] = frozenset()
     named: frozenset[str] = frozenset()
     trace_words: frozenset[str] = frozenset()
+    lone: Lone | None = None
 
 
 def of_time(
@@ -187,6 +189,7 @@ def of_no_change(
         peer = group.facts.attributes.get(SERVER_ADDRESS, "a peer")
         text = f"could not reach {peer}, which sends no telemetry"
         found.append(piece(EvidenceKind.DEPENDENCY_DOWN, weights, text))
+    found += outside_peers.answered(group, weights)
     named = outside_faults.named(group.facts)
     if named is not None:
         found.append(piece(EvidenceKind.OUTSIDE_FAULT, weights, f"says that {named} was met"))
@@ -204,6 +207,9 @@ def of_no_change(
             f"revisions that ran at the same time fail alike ({alike[0].failed} and {alike[1].failed} times)"
         )
         found.append(piece(EvidenceKind.REVISIONS_ALIKE, weights, text, log_lr=value))
+    if around.lone is not None:
+        value = min(around.lone.log_ratio, log(weights.maximum("one_instance_max")))
+        found.append(piece(EvidenceKind.ONE_INSTANCE, weights, around.lone.text, log_lr=value))
     found += _of_end(group, around, weights)
     return tuple(found)
 

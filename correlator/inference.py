@@ -28,6 +28,7 @@ from correlator import (
     incident_links,
     incident_states,
     incidents,
+    instances,
     mainlines,
     outcomes,
     paces,
@@ -112,6 +113,9 @@ class Reader(Protocol):
 
     def durations(self, asked: Rows) -> Rows:
         """Rows of ``incident_durations.sql``, of rows of ``paces.asked``."""
+
+    def instances(self, shapes: Rows, until: datetime) -> Rows:
+        """Rows of ``instance_traffic.sql``, of rows of ``asked_shapes``, as of ``until``."""
 
     def trace_spans(self, trace_ids: Sequence[str]) -> Rows:
         """Rows of ``trace_services.sql``."""
@@ -352,6 +356,7 @@ class Inference:
             for row in sorted(self._first_deployments, key=lambda r: r["deployed_at"], reverse=True)
         }
         named = self._named()
+        lone = instances.lone(self._reader.instances(self._asked_shapes(), self._facts.as_of))
         return {
             g.row["group_id"]: circumstances.around(
                 g,
@@ -364,9 +369,26 @@ class Inference:
                 named=named.get(g.row["group_id"], frozenset()),
                 as_of=self._facts.as_of,
                 is_sampling_known=self._is_sampling_known(g.row["service"]),
+                lone=lone.get(g.row["group_id"]),
             )
             for g in self._groups
         }
+
+    def _asked_shapes(self) -> list[dict[str, Any]]:
+        """The shapes of groups that fail often enough to ask where, and on revisions that are told apart: where they are
+        not, a canary looks like one of several instances."""
+        first = {shape.first["shape_id"]: shape.first for shape in self._facts.shapes}
+        return [
+            {"group_id": g.row["group_id"], "shape_id": shape_id}
+            for g in self._groups
+            if g.shape_ids and len(g.failures) >= instances.SLOTS_MIN
+            if all(self._is_told_apart(first[shape_id]) for shape_id in g.shape_ids)
+            for shape_id in g.shape_ids
+        ]
+
+    def _is_told_apart(self, cause: Row) -> bool:
+        revision = cause["revision"] or cause["service_version"]
+        return self._revision(cause["service"], revision) is not None
 
     def _is_sampling_known(self, service: str) -> bool:
         """By its configured ratio, or by the tracestate of each of its spans."""

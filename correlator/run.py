@@ -25,6 +25,7 @@ from correlator import (
     drift,
     fingerprint,
     histories,
+    instances,
     line_owners,
     ownership,
     root_causes,
@@ -159,7 +160,7 @@ class Correlator:
 
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(
-            self._read(store, as_of), _StoreReader(self._store, as_of), self._port, self._settings
+            self._read(store, as_of), _StoreReader(self._store, as_of, store), self._port, self._settings
         )
         inferred = {
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)
@@ -288,8 +289,10 @@ class Correlator:
 class _StoreReader:
     """``inference.Reader`` over a store, as of a time."""
 
-    def __init__(self, store: Store, as_of: datetime) -> None:
+    def __init__(self, store: Store, as_of: datetime, working: Store | None = None) -> None:
+        """``working``: where the root causes of that time are kept, unless in ``store``."""
         self._store = store
+        self._working = working or store
         self._as_of = as_of
 
     def hunks(self, changes: set[tuple[str, str]]) -> dict[str, list[Row]]:
@@ -322,6 +325,28 @@ class _StoreReader:
         naive = [{key: _naive(value) for key, value in row.items()} for row in asked]
         with self._store.registered("asked_incidents", pa.Table.from_pylist(naive)):
             return self._store.rows(sql("correlator", "incident_durations"))
+
+    def instances(self, shapes: Sequence[Mapping[str, Any]], until: datetime) -> list[Row]:
+        if not shapes:
+            return []
+        asked = pa.table(
+            {
+                "group_id": pa.array([row["group_id"] for row in shapes], pa.string()),
+                "shape_id": pa.array([row["shape_id"] for row in shapes], pa.uint64()),
+            }
+        )
+        with self._working.registered("asked_shapes", asked):
+            failed = self._working.rows(
+                sql("correlator", "instance_failures"), until=until, **instances.LOOKED_AT
+            )
+        found: list[Row] = []
+        # Each stretch of time by itself: nothing between them is read.
+        for since, last, rows in instances.stretches(failed):
+            told = pa.Table.from_pylist([{key: _naive(value) for key, value in row.items()} for row in rows])
+            with self._working.registered("lone_failures", told):
+                traffic = sql("correlator", "instance_traffic")
+                found += self._working.rows(traffic, since=since, until=min(last, until))
+        return found
 
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
         return self._of_traces("trace_services", trace_ids)

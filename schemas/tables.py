@@ -1112,6 +1112,7 @@ ROOT_CAUSES = Table(
         _column(
             "awaited_ns", INT, "how long the SERVER took that a caller waited for; null where nobody waited"
         ),
+        _column("resource_id", UINT64, "-> resources: on which instance it failed", required=True),
     ),
 )
 

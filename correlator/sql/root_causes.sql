@@ -187,7 +187,8 @@ SELECT
     b.awaited_service,
     b.awaited_operation,
     b.awaited_ns,
-    li.linked_trace_ids
+    li.linked_trace_ids,
+    s.resource_id
 FROM blamed AS b
 JOIN slice_spans AS t ON t.trace_id = b.trace_id AND t.span_id = b.span_id
 JOIN spans AS s ON s.rowid = t.span_row

@@ -497,7 +497,7 @@ def deliver(
 def known(store: Store) -> list[list[dict[str, Any]]]:
     """All that is kept of root causes but how far the facts were read."""
     kept = [
-        "SELECT trace_id, span_id, failed_at, shape_id, is_awaited, awaited_ns FROM root_causes ORDER BY ALL",
+        "SELECT trace_id, span_id, failed_at, shape_id, is_awaited, awaited_ns, resource_id FROM root_causes ORDER BY ALL",
         "SELECT * FROM failure_shapes ORDER BY shape_id",
         "SELECT * FROM failing_traces ORDER BY trace_id",
     ]

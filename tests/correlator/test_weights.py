@@ -18,6 +18,7 @@ BOUNDED = {
     EvidenceKind.CONCURRENT_REVISIONS: "concurrent_revisions_max",
     EvidenceKind.VARIANT_FAILS: "variant_fails_max",
     EvidenceKind.REVISIONS_ALIKE: "revisions_alike_max",
+    EvidenceKind.ONE_INSTANCE: "one_instance_max",
     **{kind: f"{kind}_max" for kind in evidence_in_diffs.KINDS},
 }
 
