@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from correlator.candidates import may_be_sent
 from correlator.evidence_in_time import ENDED_MARGIN, Circumstances
 from correlator.failure_groups import FailureGroup
 from correlator.mainlines import Mainline
@@ -59,6 +60,12 @@ def around(
         route_paths=route_paths,
         named=named,
         trace_words=sample.words,
+        peers_deployed_at=tuple(
+            interval["started_at"]
+            for peer in sorted({*sample.callees, *(sample.senders if may_be_sent(group) else ())} - {service})
+            for interval in timeline.of(peer, environment)
+            if interval["started_at"] > row["first_seen_at"]
+        ),
     )
 
 
