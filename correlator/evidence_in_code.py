@@ -70,7 +70,8 @@ def of_code(
         matter = []
     if not is_touched and not found:
         text = "touches no file, function or name that the failure shows"
-        found.append(piece(EvidenceKind.UNTOUCHED, weights, text))
+        value = weights.log_ratio(EvidenceKind.UNTOUCHED) * weights.trust["stack"]
+        found.append(piece(EvidenceKind.UNTOUCHED, weights, text, log_lr=value))
     return [*found, *in_diff, *matter]
 
 
@@ -122,7 +123,8 @@ def _of_frames(
 
 def _trust(group: FailureGroup, weights: Weights) -> float:
     """How far the raising line is evidence: less where a peer is away or refuses, since that line only says so."""
-    return weights.trust["refused_call"] if group.callee is not None else _outside_trust(group, weights)
+    called = weights.trust["refused_call"] if group.callee is not None else _outside_trust(group, weights)
+    return weights.trust["stack"] * called
 
 
 def _outside_trust(group: FailureGroup, weights: Weights) -> float:

@@ -182,8 +182,8 @@ class _Company:
         )  # fmt: skip
         pieces = [
             {"kind": "blamed_line", "log_lr": 3.4, "detail": "wrote services/checkout/app/cart.py:42, the innermost frame of the repository", "facts": {"line": 42}},
-            {"kind": "first_seen", "log_lr": 1.2, "detail": "first seen 4 min after its deployment", "facts": {}},
-            {"kind": "far_from_deployment", "log_lr": -0.3, "detail": "16 h after its deployment", "facts": {}},
+            {"kind": "change_point", "log_lr": 1.2, "detail": "began after 4 requests since its deployment", "facts": {}},
+            {"kind": "served_well", "log_lr": -0.3, "detail": "12 requests were served well since its deployment", "facts": {}},
         ]  # fmt: skip
         weaker = [
             {
@@ -195,7 +195,7 @@ class _Company:
         ]
         none = [
             {
-                "kind": "far_from_deployment",
+                "kind": "ended_without_deployment",
                 "log_lr": 0.4,
                 "detail": "long after the last deployment",
                 "facts": {},

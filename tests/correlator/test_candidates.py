@@ -179,7 +179,7 @@ def test_a_change_that_only_blame_names_is_listed_and_weighs_less_than_any_range
     found = listed(failing(frame(blamed=0)), changes={0: {"lines_added": 5000}})
     assert (found[0].steps_back, found[0].deployed_at, found[0].is_in_range) == (-1, None, False)
     assert found[0].share < min(c.share for n, c in found.items() if n)
-    bound = int(RULED.prior["older_share_max"] ** 2)
+    bound = round(RULED.prior["older_share_max"] ** (1 / RULED.prior["size_exponent"]))
     assert found[0].share == listed(failing(frame(blamed=0)), changes={0: {"lines_added": bound}})[0].share
 
 

@@ -63,7 +63,8 @@ def test_the_only_change_to_name_what_the_message_names_is_told_from_its_range()
         touched={n: [PATH] for n in names},
         hunks={n: [hunk(tokens=tokens)] for n, tokens in names.items()},
     )
-    assert found[0].sha == sha(3)
+    named = [mass(found, n) for n in names]
+    assert named[1] == max(named) > 1.5 * named[0]
 
 
 def test_a_dependency_that_is_down_leaves_little_to_the_changes() -> None:
@@ -92,7 +93,6 @@ def test_without_a_known_revision_no_change_weighs_over_half() -> None:
 def test_lines_and_files_alone_never_look_certain() -> None:
     found = weighed(failing(frame(blamed=3)), [listed(3)], touched={3: [PATH]}, hunks={3: [hunk(start=40)]})
     assert mass(found, 3) == RULED.cap["blame_only"]
-    assert mass(found, Candidate.UNATTRIBUTED) > 0.1
 
 
 def test_a_revert_that_ended_the_failure_confirms_one_of_two_changes_of_the_failing_file() -> None:

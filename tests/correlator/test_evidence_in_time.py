@@ -300,7 +300,8 @@ def test_what_traffic_says_is_bounded_and_repeatable(
         *of_time(listed(3, deployed_at=hours(deployed)), failure, stated, RULED),
         *of_no_change(failure, stated, weights=RULED),
     ]
-    assert all(log(0.14) <= piece.log_lr <= log(60) + 1e-6 for piece in found)
+    low, high = RULED.prior["delayed_onset"], RULED.maximum("change_point_max")
+    assert all(log(low) - 1e-6 <= piece.log_lr <= log(high) + 1e-6 for piece in found)
     assert not {EvidenceKind.CHANGE_POINT, EvidenceKind.SERVED_WELL} <= kinds(found)
 
 
