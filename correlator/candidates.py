@@ -1,8 +1,8 @@
 """Which changes may be behind a failure group, and how the prior mass of all changes is shared among them.
 
 First the deployed range of the failing service (previous revision .. running revision at the onset), then its older
-ranges, each deployment back at a lower share, then the ranges of the services that the failing span calls, then
-whatever blame names outside all of these. Source: DESIGN "Suspects"; numbers in ``weights.toml``.
+ranges, each deployment back at a lower share, then the ranges of the services that the failing span calls and of those
+that sent what it worked on, then whatever blame names outside all of these. Source: DESIGN "Suspects"; numbers in ``weights.toml``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +14,12 @@ from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.mainlines import Mainline
 from correlator.revisions import Timeline, touches
 from correlator.weights import Weights
-from schemas.vocabulary import ChangeKind
+from schemas.vocabulary import ChangeKind, FailureCategory
 
 Row = Mapping[str, Any]
 
 SELDOM_KINDS = frozenset({ChangeKind.DOCS, ChangeKind.FORMATTER})
+SENT_CATEGORIES = frozenset({FailureCategory.LOGIC_UNHANDLED, FailureCategory.DATA_INTEGRITY})
 SIZELESS_KINDS = frozenset({ChangeKind.CONFIGURATION, ChangeKind.DEPENDENCY, ChangeKind.LOCKFILE})
 
 
@@ -35,10 +36,16 @@ class Listed:
     service: str
     is_callee: bool
     deployed_at: datetime | None
+    is_sender: bool = False
 
     @property
     def is_in_range(self) -> bool:
         return self.steps_back == 0
+
+    @property
+    def is_own(self) -> bool:
+        """True for what ran in the service that failed."""
+        return not (self.is_callee or self.is_sender)
 
 
 def listed(
@@ -51,24 +58,29 @@ def listed(
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     is_late: bool,
     weights: Weights,
+    senders: Sequence[str] = (),
 ) -> list[Listed]:
     """Candidates of ``group``, each change once at its highest share, ordered by sha.
 
     Args:
         is_late: the onset's revision had served the operation well for long before it failed.
         callees: services below the root-cause span in the sample trace.
+        senders: services that sent what the failing one worked on.
         paths_of: (repository, change sha) -> paths it touches.
     """
     row = group.row
     decay = weights.prior["late_range_decay" if is_late else "older_range_decay"]
     found: dict[str, Listed] = {}
-    own = [row["service"]]
-    for service in [*own, *(s for s in callees if s != row["service"])]:
+    shares = dict.fromkeys(senders if may_be_sent(group) else (), weights.prior["sender_share"])
+    shares |= {s: 1.0 if s == group.callee else weights.prior["callee_share"] for s in callees}
+    shares |= {row["service"]: 1.0}
+    for service in sorted(shares, key=lambda s: (s != row["service"], s)):
         ranges = deployed_before(
             service,
             row,
-            is_callee=service != row["service"],
-            callee_share=1.0 if service == group.callee else weights.prior["callee_share"],
+            is_callee=service in callees and service != row["service"],
+            is_sender=service not in callees and service != row["service"],
+            service_share=shares[service],
             decay=decay,
             timeline=timeline,
             mainlines=mainlines,
@@ -92,24 +104,35 @@ def listed(
     return [found[sha] for sha in sorted(found)]
 
 
+def may_be_sent(group: FailureGroup) -> bool:
+    """Whether what was sent may have been at fault: the code tripped over a value, and no peer, host or load is to blame."""
+    return (
+        group.row["detector"] is None
+        and group.callee is None
+        and not group.is_dependency_leaf
+        and group.categories[0].category in SENT_CATEGORIES
+    )
+
+
 def deployed_before(
     service: str,
     row: Row,
     *,
     is_callee: bool,
-    callee_share: float,
+    service_share: float,
     decay: float,
     timeline: Timeline,
     mainlines: Mapping[str, Mainline],
     services: Mapping[str, ServiceCode],
     paths_of: Mapping[tuple[str, str], Sequence[str]],
     weights: Weights,
+    is_sender: bool = False,
 ) -> list[Listed]:
     """Changes that ran in ``service`` when ``row`` began, newest range first.
 
     Args:
         row: ``environment`` and ``first_seen_at`` of what began.
-        callee_share: factor on the shares of a callee's changes.
+        service_share: factor on the shares of the service's changes.
         decay: factor on the shares per deployment back.
     """
     intervals = timeline.of(service, row["environment"])
@@ -130,14 +153,16 @@ def deployed_before(
         until, beside = mainline.reach(new, interval["started_at"]) if new else (None, frozenset())
         after, before = mainline.reach(old, _ran_since(intervals, index, old)) if old else (None, frozenset())
         if until is not None and after is not None:
-            factor = decay**steps_back * (callee_share if is_callee else 1.0)
+            factor = decay**steps_back * service_share
             brought = [c for c in mainline.between(after, until) if c["sha"] not in before]
             for change in [*brought, *_picked(mainline, beside - before, after, until)]:
                 paths = paths_of.get((code.repository, change["sha"]), ())
                 if touches(paths, code.path, others):
                     share = _share(change, weights) * factor
                     candidates.append(
-                        Listed(change, share, steps_back, service, is_callee, interval["started_at"])
+                        Listed(
+                            change, share, steps_back, service, is_callee, interval["started_at"], is_sender
+                        )
                     )
     return candidates
 

@@ -7,7 +7,7 @@ write are left out.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from correlator import definitions, packages, paths
@@ -45,7 +45,8 @@ class ChangeDiff:
     changed. ``touched``: functions that it changed in any way. ``values``: names to which it gives another value, with
     (old, new). ``raises``: types and statuses that its new lines raise or name. ``phrases``: fixed texts of its changed
     lines. ``guards``: names on guards that it removed. ``loads``: loops, questions and waits that it added.
-    ``bounds``: packages whose version it changed. ``words``: identifiers of its changed lines.
+    ``bounds``: packages whose version it changed. ``words``: identifiers of its changed lines. ``dropped``: of these, those
+    that only its old lines of code hold. ``checked``: names on conditions that it added or set otherwise.
     """
 
     paths: frozenset[str]
@@ -60,6 +61,8 @@ class ChangeDiff:
     loads: Named
     bounds: Named
     words: Places
+    dropped: Named = field(default_factory=dict)
+    checked: Named = field(default_factory=dict)
 
 
 EMPTY = ChangeDiff(frozenset(), {}, {}, {}, {}, {}, {}, {}, {}, {}, {}, {})
@@ -100,6 +103,9 @@ class _Reading:
         self.loads: dict[str, Place] = {}
         self.bounds: dict[str, Place] = {}
         self.words: dict[str, list[Place]] = {}
+        self.gone: dict[str, Place] = {}
+        self.kept: set[str] = set()
+        self.checked: dict[str, Place] = {}
 
     def take(self, hunk: DiffHunk) -> None:
         family = definitions.family_of(hunk.path)
@@ -165,6 +171,14 @@ class _Reading:
         if not family:
             return
         for line in hunk.removed:
+            for word in NAME.findall(line):
+                self.gone.setdefault(word, Place(hunk.path, hunk.new_start))
+        for number, line in enumerate(hunk.added):
+            self.kept.update(NAME.findall(line))
+            if definitions.is_condition(line) and _SPACE.sub(" ", line).strip() not in removed:
+                for word in NAME.findall(line):
+                    self.checked.setdefault(word, Place(hunk.path, hunk.new_start + number))
+        for line in hunk.removed:
             if definitions.is_guard(line) and _SPACE.sub(" ", line).strip() not in added:
                 for word in NAME.findall(line):
                     self.guards.setdefault(word, Place(hunk.path, hunk.new_start))
@@ -188,6 +202,8 @@ class _Reading:
             self.loads,
             self.bounds,
             self.words,
+            {name: place for name, place in self.gone.items() if name not in self.kept},
+            self.checked,
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from correlator.candidates import may_be_sent
 from correlator.evidence_in_time import ENDED_MARGIN, Circumstances
 from correlator.failure_groups import FailureGroup
 from correlator.instances import Lone
@@ -62,6 +63,12 @@ def around(
         named=named,
         trace_words=sample.words,
         lone=lone,
+        peers_deployed_at=tuple(
+            interval["started_at"]
+            for peer in sorted({*sample.callees, *(sample.senders if may_be_sent(group) else ())} - {service})
+            for interval in timeline.of(peer, environment)
+            if interval["started_at"] > row["first_seen_at"]
+        ),
     )
 
 

@@ -98,6 +98,7 @@ _GUARD = re.compile(
     r"|\?\.|\?\?|\bis\s+(?:not\s+)?None\b|[!=]==?\s*(?:null|nil|None|undefined)\b|\.get\(|getattr\(|hasattr\(|isinstance\("
     r"|\bor\s+(?:None|\{\}|\[\]|\(\)|[\"']{2})|\|\|\s*(?:\{\}|\[\]|[\"']{2})"
 )
+_CONDITION = re.compile(r"^\s*\}?\s*(?:el(?:se\s+)?if|elsif|if|unless|guard|assert)\b")
 _REPEATED = re.compile(
     r"^\s*(?:async\s+)?(?:for|while|loop|until)\b|\.(?:forEach|map|each|flatMap|all)\s*[({]|\bfor\s+\w+(?:,\s*\w+)?\s+in\b|"
     r"\brange\("
@@ -192,6 +193,11 @@ def calls(text: str) -> list[str]:
 def is_guard(line: str) -> bool:
     """Whether ``line`` keeps a case away: a condition, a handler, a default for what is absent."""
     return _GUARD.search(line) is not None
+
+
+def is_condition(line: str) -> bool:
+    """Whether ``line`` asks something of a value, by which it may be refused."""
+    return _CONDITION.search(line) is not None
 
 
 def is_repetition(line: str) -> bool:

@@ -49,6 +49,9 @@ KINDS = frozenset(
 UNHANDLED = "500"
 """What a framework answers for any exception: no line of a change need name it."""
 
+REFUSALS = frozenset({"400", "409", "413", "415", "422", "428"})
+"""Statuses by which a service refuses what was sent; who may call and what exists are other matters."""
+
 QUOTED_FACTOR = 0.8
 BODY_FACTOR = 0.5
 FAR_FACTOR = 0.6
@@ -69,6 +72,8 @@ STEP_FACTOR = 0.75
 """Each frame further out says so much less."""
 
 _SPACE = re.compile(r"\s+")
+# getRate, set_rate, isPaid: the field without what reads or writes it.
+_ACCESSOR = re.compile(r"^(?:get|set|is|has)(?=[A-Z_])")
 # Of what was not there, or was something else.
 _OF_NOTHING = re.compile(
     r"TypeError|AttributeError|KeyError|IndexError|ReferenceError|Null|nil|None|undefined|Unbound|NoSuchElement|"
@@ -182,8 +187,11 @@ def _signs(
     yield from _of_guards(group, code, diff, near)
     yield from _of_loads(group, code, diff)
     yield from _of_bounds(code, diff)
-    if candidate.is_callee:
+    if not candidate.is_own:
         yield from _of_contracts(group, diff, near)
+        yield from _of_fields(group, code, diff, near)
+    if candidate.service == group.callee:
+        yield from _of_checks(group, diff, near)
 
 
 def _at(place: Place, **facts: object) -> dict[str, object]:
@@ -348,3 +356,43 @@ def _of_contracts(group: FailureGroup, diff: ChangeDiff, near: _Nearness) -> Ite
             yield _Sign(
                 EvidenceKind.CHANGED_CONTRACT, factor * near.rarity(name), text, _at(place, name=name)
             )
+
+
+def _of_fields(group: FailureGroup, code: FailingCode, diff: ChangeDiff, near: _Nearness) -> Iterable[_Sign]:
+    """A name went from the lines of a service beside, and the code that failed reads it from what that service sent."""
+    read = words_of([group.facts.message or ""]) | code.lacking
+    shown = [(read, 1.0)]
+    shown += [(names, 0.7 * STEP_FACTOR**step) for step, names in enumerate(code.statements)]
+    bare = {_bare(name): name for name in sorted(diff.dropped.keys() - common_code_words())}
+    for names, factor in shown:
+        for key in sorted({_bare(name) for name in names - common_code_words()} & bare.keys()):
+            name = bare[key]
+            place = diff.dropped[name]
+            text = (
+                f"writes {name} no more, which the failing code reads, in {place.path} near line {place.line}"
+            )
+            yield _Sign(
+                EvidenceKind.CHANGED_CONTRACT,
+                factor * near.rarity(name, least=0.3),
+                text,
+                _at(place, name=name),
+            )
+
+
+def _bare(name: str) -> str:
+    """A field by any language's habit: ``getGiftNote``, ``gift_note`` and ``GiftNote`` are one."""
+    return _ACCESSOR.sub("", name).replace("_", "").lower()
+
+
+def _of_checks(group: FailureGroup, diff: ChangeDiff, near: _Nearness) -> Iterable[_Sign]:
+    """The service that refuses what it took before checks something more, or otherwise."""
+    status = str(group.facts.attributes.get(HTTP_RESPONSE_STATUS_CODE, ""))
+    if status not in REFUSALS or not diff.checked:
+        return
+    name = max(sorted(diff.checked.keys() - common_code_words()), key=near.rarity, default="")
+    if name:
+        place = diff.checked[name]
+        text = (
+            f"changed a check of {name}, in {place.path} line {place.line}, and the service answers {status}"
+        )
+        yield _Sign(EvidenceKind.CHANGED_CONTRACT, 0.8, text, _at(place, name=name))

@@ -42,7 +42,8 @@ class Circumstances:
 
     ``reverters`` and ``fixers``: change sha -> (sha of the change that reverts or fixes it, when that was deployed
     or else landed). ``route_paths``: files that register the route. ``is_sampling_known``: traffic counts are true.
-    ``trace_words``: words of other exceptions in the sample trace.
+    ``trace_words``: words of other exceptions in the sample trace. ``peers_deployed_at``: when services that it calls, or
+    that sent what it worked on, were deployed after the failure began.
     """
 
     traffic: Traffic
@@ -57,6 +58,7 @@ class Circumstances:
     named: frozenset[str] = frozenset()
     trace_words: frozenset[str] = frozenset()
     lone: Lone | None = None
+    peers_deployed_at: tuple[datetime, ...] = ()
 
 
 def of_time(
@@ -87,10 +89,10 @@ def of_time(
     if not candidate.is_in_range:
         return found + _of_onset(candidate, group, around, weights)
     ended = around.ended_by
-    if ended is not None and ended["is_rollback"] and not candidate.is_callee:
+    if ended is not None and ended["is_rollback"] and candidate.is_own:
         text = "its deployment was rolled back, and the failure was not seen again"
         found.append(piece(EvidenceKind.ROLLED_BACK_AFTER, weights, text, revision=ended["sha"]))
-    beside = [] if candidate.is_callee else _of_revisions(group, around, weights)
+    beside = _of_revisions(group, around, weights) if candidate.is_own else []
     # Compared at the same time, or before and after: the same thing twice, and the first sees it better.
     is_told = any(piece.kind is EvidenceKind.CONCURRENT_REVISIONS for piece in beside)
     return [*found, *beside, *([] if is_told else _of_onset(candidate, group, around, weights))]
@@ -230,7 +232,7 @@ def _of_crowd(group: FailureGroup, around: Circumstances, weights: Weights) -> l
 def _of_end(group: FailureGroup, around: Circumstances, weights: Weights) -> list[SuspectEvidence]:
     """A failure that stops by itself while traffic goes on, before anything was deployed."""
     row, interval = group.row, around.onset_interval
-    if around.ended_by is not None:
+    if around.ended_by is not None or _is_ended_by_peer(group, around):
         return []
     during = around.traffic.count(
         since=hour(row["first_seen_at"]), until=hour(row["last_seen_at"]) + timedelta(hours=1)
@@ -246,6 +248,19 @@ def _of_end(group: FailureGroup, around: Circumstances, weights: Weights) -> lis
     value = min(-log(max(unlikely, 1e-9)), weights.log_ratio(EvidenceKind.ENDED_WITHOUT_DEPLOYMENT))
     text = f"ended while {after} more requests came in and nothing was deployed"
     return [piece(EvidenceKind.ENDED_WITHOUT_DEPLOYMENT, weights, text, log_lr=value, requests_after=after)]
+
+
+def _is_ended_by_peer(group: FailureGroup, around: Circumstances) -> bool:
+    """True when a callee or a sender was deployed as the failure ended: its mend may lie there."""
+    if group.categories[0].category is FailureCategory.RESOURCE_PERFORMANCE:
+        # What is a matter of room or time ends with the load: that a peer was deployed then is chance.
+        return False
+    last = group.row["last_seen_at"]
+    began = onset_of(group, around)
+    return any(
+        at >= last - ENDED_MARGIN and began.expected(around.traffic.between(last, at)) < LATE_EXPECTED
+        for at in around.peers_deployed_at
+    )
 
 
 def is_late(group: FailureGroup, around: Circumstances) -> bool:

@@ -489,6 +489,7 @@ class Inference:
         return candidates.listed(
             case.group,
             callees=self._samples[case.group.row["group_id"]].callees,
+            senders=self._samples[case.group.row["group_id"]].senders,
             timeline=case.timeline,
             mainlines=self._mainlines,
             services=self._code,

@@ -59,7 +59,7 @@ def candidates(
             state["service"],
             {"environment": environment, "first_seen_at": state["opened_at"]},
             is_callee=False,
-            callee_share=1.0,
+            service_share=1.0,
             decay=weights.prior["late_range_decay"],
             timeline=timeline,
             mainlines=mainlines,

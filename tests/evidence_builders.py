@@ -100,11 +100,13 @@ def listed(
     share: float = 1.0,
     steps_back: int = 0,
     is_callee: bool = False,
+    is_sender: bool = False,
+    service: str = "checkout",
     deployed_at: datetime | None = DEPLOYED_AT,
     **overrides: Any,
 ) -> Listed:
     """Change ``n`` as a candidate, deployed nine hours after T0 in the onset's own range."""
-    return Listed(change(n, **overrides), share, steps_back, "checkout", is_callee, deployed_at)
+    return Listed(change(n, **overrides), share, steps_back, service, is_callee, deployed_at, is_sender)
 
 
 def interval(n: int, at: float, previous: int | None, service: str = "checkout", **overrides: Any) -> Row:

@@ -13,6 +13,7 @@ from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.mainlines import by_repository
 from correlator.revisions import Timeline
 from schemas.records import Branch, CommitSha, RepositoryName
+from schemas.vocabulary import FailureCategory
 
 OURS, THEIRS, SHARED = "checkout/app.py", "stock/app.py", "libs/money.py"
 CODE = {
@@ -28,6 +29,7 @@ def listed(
     *,
     intervals: Sequence[dict[str, Any]] = DEPLOYED,
     callees: Sequence[str] = (),
+    senders: Sequence[str] = (),
     changes: Mapping[int, dict[str, Any]] | None = None,
     touched: Mapping[int, Sequence[str]] | None = None,
     services: Mapping[str, ServiceCode] | None = None,
@@ -39,6 +41,7 @@ def listed(
     found = candidates.listed(
         failure or failing(),
         callees=callees,
+        senders=senders,
         timeline=Timeline(intervals),
         mainlines=by_repository(rows, lambda _, sha: (branches or {}).get(sha)),
         services=CODE if services is None else services,
@@ -115,6 +118,45 @@ def test_changes_of_the_service_that_refused_the_call_count_in_full() -> None:
     found = listed(failing(callee="stock"), callees=["stock"], intervals=intervals, touched={6: [THEIRS]})
     assert found[6].is_callee
     assert found[6].share == found[4].share
+
+
+BESIDE = (
+    interval(1, 0, None),
+    interval(4, 9, 1),
+    interval(1, 0, None, "stock"),
+    interval(6, 8, 1, "stock"),
+)
+"""Changes 5 and 6 ran in stock, which sent what checkout worked on."""
+
+
+def test_ranges_of_the_services_that_sent_the_message_are_candidates_at_a_lower_share() -> None:
+    found = listed(senders=["stock"], intervals=BESIDE, touched={5: [THEIRS], 6: [THEIRS]})
+    assert {n for n, c in found.items() if c.is_sender} == {5, 6}
+    assert not any(c.is_callee for c in found.values())
+    assert {n for n, c in found.items() if c.is_own} == {2, 3, 4}
+    assert (found[6].service, found[6].deployed_at) == ("stock", hours(8))
+    assert found[6].share == pytest.approx(found[4].share * RULED.prior["sender_share"])
+
+
+def test_a_service_that_sends_and_is_called_is_listed_as_a_callee() -> None:
+    found = listed(senders=["stock"], callees=["stock"], intervals=BESIDE, touched={6: [THEIRS]})
+    assert found[6].is_callee
+    assert not found[6].is_sender
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        failing(callee="stock"),
+        failing(is_dependency_leaf=True),
+        failing(category=FailureCategory.RESOURCE_PERFORMANCE),
+        failing(detector="operation_slower"),
+    ],
+    ids=["a peer refused", "a peer is away", "load", "drift"],
+)
+def test_what_no_message_can_bring_about_lists_no_senders(failure: FailureGroup) -> None:
+    found = listed(failure, senders=["stock"], intervals=BESIDE, touched={6: [THEIRS]})
+    assert not any(c.is_sender for c in found.values())
 
 
 @pytest.mark.parametrize(("refused_by", "service"), [(None, "checkout"), ("stock", "stock")])

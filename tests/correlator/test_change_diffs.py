@@ -20,6 +20,12 @@ def change(*hunks: DiffHunk) -> ChangeDiff:
     return read(tuple(hunks))
 
 
+def test_a_name_that_another_line_of_the_change_holds_is_not_dropped() -> None:
+    moved = change(hunk("a.py", "send(mileage, rate)"), hunk("b.py", "", "send(rate)"))
+    assert "mileage" in moved.dropped
+    assert "rate" not in moved.dropped
+
+
 @pytest.mark.parametrize(
     ("path", "removed", "name"),
     [

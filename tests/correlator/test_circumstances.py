@@ -30,6 +30,7 @@ def around(
     *,
     deployed_at: dict[str, datetime] | None = None,
     intervals: list[dict[str, Any]] | None = None,
+    sample: Sample | None = None,
 ) -> Circumstances:
     return circumstances.around(
         failing,
@@ -37,7 +38,7 @@ def around(
         timeline=Timeline(intervals or []),
         mainline=mainlines.by_repository(changes)[REPOSITORY] if changes else None,
         landed_or_deployed=deployed_at or {},
-        sample=Sample(),
+        sample=sample or Sample(),
         route_paths=frozenset(),
         named=frozenset(),
         as_of=hours(1000),
@@ -74,6 +75,19 @@ def test_a_failure_that_goes_on_in_the_next_revision_was_not_ended_by_it() -> No
     rows = [interval(1, 0, None), interval(3, 9, 1), interval(5, 20, 3)]
     failing = group(failed_at=[hours(10), hours(20.2)], revisions=[sha(3), sha(5)])
     assert around(failing, intervals=rows).ended_by is None
+
+
+def test_deployments_of_callees_and_senders_after_the_onset_are_known() -> None:
+    rows = [
+        {**interval(2, 5, 1), "service": "stock"},
+        {**interval(4, 15, 2), "service": "stock"},
+        {**interval(5, 16, 2), "service": "prices"},
+        {**interval(5, 17, 2), "service": "ads"},
+    ]
+    sample = Sample(callees=("stock",), senders=("prices",))
+    assert around(FAILING, intervals=rows, sample=sample).peers_deployed_at == (hours(16), hours(15))
+    away = group(failed_at=[hours(10)], callee="stock")
+    assert around(away, intervals=rows, sample=sample).peers_deployed_at == (hours(15),)
 
 
 def test_many_groups_on_a_long_mainline_take_seconds() -> None:

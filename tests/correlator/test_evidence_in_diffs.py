@@ -34,12 +34,14 @@ def found(
     others: Mapping[int, Sequence[DiffHunk]] | None = None,
     *,
     is_callee: bool = False,
+    is_sender: bool = False,
+    service: str = "checkout",
 ) -> dict[EvidenceKind, float]:
     """Kinds that change 3 shows among candidates that do something else."""
     hunks = {3: ours, **(others or {1: [QUIET], 2: [QUIET], 4: [QUIET]})}
     pieces = of_diffs(
         failure,
-        [listed(n, is_callee=is_callee) for n in hunks],
+        [listed(n, is_callee=is_callee, is_sender=is_sender, service=service) for n in hunks],
         code,
         diffs={sha(n): change_diffs.read(tuple(rows)) for n, rows in hunks.items()},
         weights=RULED,
@@ -114,6 +116,61 @@ def test_a_callee_that_drops_a_field_breaks_its_contract() -> None:
     ours = [hunk(removed="    gift_note: str = ''")]
     assert EvidenceKind.CHANGED_CONTRACT in found(failure, FailingCode(), ours, is_callee=True)
     assert EvidenceKind.CHANGED_CONTRACT not in found(failure, FailingCode(), ours)
+
+
+@pytest.mark.parametrize("role", ["is_callee", "is_sender"])
+@pytest.mark.parametrize(
+    ("message", "statement"),
+    [
+        ("'gift_note'", frozenset[str]()),
+        ('Cannot invoke "Order.getGiftNote()" because "order" is null', frozenset[str]()),
+        ("runtime error: invalid memory address or nil pointer dereference", frozenset({"GiftNote"})),
+    ],
+    ids=["the field", "its accessor", "on the failing line"],
+)
+def test_a_peer_that_writes_a_field_no_more_breaks_whoever_reads_it(
+    role: str, message: str, statement: frozenset[str]
+) -> None:
+    failure = failing(exception_type="KeyError", message=message)
+    renamed = [hunk(removed='  send("orders", {"gift_note": a})', added='  send("orders", {"remark": a})')]
+    reads = FailingCode(
+        statements=(statement,), called=(frozenset(),), bodies=(frozenset(),), functions=("price",)
+    )
+    assert EvidenceKind.CHANGED_CONTRACT in found(failure, reads, renamed, **{role: True})
+    assert EvidenceKind.CHANGED_CONTRACT not in found(failure, reads, renamed)
+    moved = [*renamed, hunk("shop/sends.py", added='  send("orders", {"gift_note": a})')]
+    assert EvidenceKind.CHANGED_CONTRACT not in found(failure, reads, moved, is_sender=True)
+
+
+REFUSED = failing(callee="stock", attributes={"http.response.status_code": 422})
+
+
+@pytest.mark.parametrize(
+    ("removed", "added", "is_sign"),
+    [
+        ("  if len(note) > 200:", "  if len(note) > 50:", True),
+        ("", "  if not order.note:", True),
+        ("  if len(note) > 200:", "", False),
+        ("  total = 1", "  total = 2", False),
+        ("  if (a > 1) {", "      if (a > 1) {", False),
+    ],
+    ids=["set otherwise", "added", "taken away", "no check", "only indented"],
+)
+def test_a_service_that_begins_to_refuse_checks_otherwise(removed: str, added: str, is_sign: bool) -> None:
+    ours = [hunk(removed=removed, added=added)]
+    told = found(REFUSED, FailingCode(), ours, is_callee=True, service="stock")
+    assert (EvidenceKind.CHANGED_CONTRACT in told) == is_sign
+
+
+def test_a_check_says_nothing_where_another_service_refused_or_nobody_did() -> None:
+    ours = [hunk(added="  if not order.note:")]
+    assert EvidenceKind.CHANGED_CONTRACT not in found(
+        REFUSED, FailingCode(), ours, is_callee=True, service="prices"
+    )
+    failed = failing(callee="stock", attributes={"http.response.status_code": 503})
+    assert EvidenceKind.CHANGED_CONTRACT not in found(
+        failed, FailingCode(), ours, is_callee=True, service="stock"
+    )
 
 
 def test_the_500_of_any_exception_is_no_status_that_a_change_names() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import log
 
 import numpy as np
@@ -217,6 +217,34 @@ def test_a_failure_that_ended_while_traffic_went_on_and_nothing_was_deployed_spe
 def test_a_failure_that_a_deployment_ended_does_not() -> None:
     ended = around(traffic=ENDED.traffic, ended_by=interval(5, 10.5, 3))
     assert innocent(ended) == set()
+
+
+@pytest.mark.parametrize(
+    ("at", "kinds"),
+    [
+        (hours(10.05), set()),
+        (hours(12.9), {EvidenceKind.ENDED_WITHOUT_DEPLOYMENT}),
+        (hours(8), {EvidenceKind.ENDED_WITHOUT_DEPLOYMENT}),
+    ],
+    ids=["as it ended", "long after", "before"],
+)
+def test_the_deployment_of_a_peer_ends_a_failure_if_it_came_as_the_failure_ended(
+    at: datetime, kinds: set[EvidenceKind]
+) -> None:
+    assert innocent(around(traffic=ENDED.traffic, peers_deployed_at=(at,))) == kinds
+
+
+def test_a_failure_of_room_or_time_ends_with_the_load_whatever_was_deployed_then() -> None:
+    crowded = failing(failed_at=[hours(10)] * 20, category=FailureCategory.RESOURCE_PERFORMANCE)
+    ended = around(traffic=ENDED.traffic, peers_deployed_at=(hours(10.05),))
+    assert EvidenceKind.ENDED_WITHOUT_DEPLOYMENT in innocent(ended, crowded)
+
+
+def test_a_sender_is_not_judged_by_what_ran_here() -> None:
+    """Its deployment was not rolled back with ours."""
+    rolled_back = around(ended_by=interval(1, 11, 3))
+    assert EvidenceKind.ROLLED_BACK_AFTER in of(rolled_back)
+    assert EvidenceKind.ROLLED_BACK_AFTER not in of(rolled_back, is_sender=True)
 
 
 def test_traffic_after_the_next_deployment_says_nothing_of_an_end_by_itself() -> None:

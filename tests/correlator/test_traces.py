@@ -44,6 +44,22 @@ def test_services_below_the_failing_span_are_callees_and_those_above_are_not() -
     assert samples([sampled()], spans, [])["g1"].callees == ("prices", "stock")
 
 
+def test_the_sender_is_the_nearest_other_service_above() -> None:
+    spans = [
+        span("s0", None, "web"),
+        span("s1", "s0", "stock"),
+        span("s2", "s1", "checkout"),
+        span("s3", "s2", "checkout"),
+        span("s4", "s3", "prices"),
+    ]
+    assert samples([sampled(span="s3")], spans, [])["g1"].senders == ("stock",)
+
+
+def test_a_consumer_in_a_trace_of_its_own_has_the_senders_that_its_links_name() -> None:
+    linked = failing(name="g1", sample_trace_id="t1", sample_span_id="s1", callers=["checkout", "stock"])
+    assert samples([linked], [span("s1", None, "checkout")], [])["g1"].senders == ("stock",)
+
+
 def test_routes_are_those_that_were_called_below() -> None:
     spans = [
         span("s1", None, "checkout", http_route="/orders"),
@@ -82,7 +98,8 @@ def test_each_group_is_told_by_its_own_sample() -> None:
 
 def test_spans_that_are_each_others_parents_end() -> None:
     spans = [span("s1", "s2", "checkout"), span("s2", "s1", "stock"), span("s2", "s1", "stock")]
-    assert samples([sampled()], spans, [])["g1"].callees == ("stock",)
+    found = samples([sampled()], spans, [])["g1"]
+    assert (found.callees, found.senders) == (("stock",), ("stock",))
 
 
 @given(
