@@ -204,6 +204,6 @@ def _alert(company: Company) -> None:
         *incident("INC-1", "Orders fail at checkout", at("docs", 2), at("docs", 20)),
         *incident("INC-2", "Many 500 on POST /orders", at("docs", 2.5), at("docs", 20)),
         *incident("INC-3", "Payments cannot reach the bank", at("first", 6.5), at("first", 7.5)),
-        *incident("INC-4", "Latency alert", at("fix", 3), at("fix", 3.2)),
+        *incident("INC-4", "Error rate alert", at("fix", 3), at("fix", 3.2)),
     ]
     company.installation.store.append_rows(tables.INCIDENT_EVENTS, rows)
