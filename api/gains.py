@@ -1,9 +1,8 @@
 """What an answer about a service gains by a setting: an estimate of how often its failures' change would be named first.
 
 A ladder: is a failure seen at all (sampling), is it known which code ran (revision), does the failure show a line (stack),
-do counts mean anything (sampling known). Steps multiply or mix; the figures are measured on histories with known culprits
-and rounded, and serve to order settings, not to promise. Pure.
-Source: DESIGN section 8, "Degrades as a ladder"; CHANGELOG "doctor" for where they were measured.
+do counts mean anything (sampling known). Steps multiply or mix. The first figure is measured on labelled fixes; the
+others are judged from it, and serve to order settings, not to promise. Pure.
 """
 
 from dataclasses import dataclass, replace
