@@ -35,6 +35,8 @@ BLAMED_FILES_HELD = 4_096
 
 # What `git cherry-pick -x` adds to the message.
 _PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{40,64})\)")
+ANSWERS_HELD = 8_192
+"""Excerpts and searches that stay in memory: every correlation looks at the same frames again."""
 DIFFS_HELD = 2_048
 """Changes whose diff stays in memory: the candidates of one correlation are mostly those of the last."""
 DIFF_QUESTION = '["diff", 1]'
@@ -59,6 +61,7 @@ class GitAnswers:
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
         self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._diffs: OrderedDict[tuple[str, str], tuple[DiffHunk, ...]] = OrderedDict()
+        self._told: OrderedDict[tuple[str, str, str], list[list[Any]]] = OrderedDict()
         self._guard = threading.RLock()
 
     # --- the port ----------------------------------------------------------------------------------
@@ -429,6 +432,11 @@ class GitAnswers:
     # --- stored answers ------------------------------------------------------------------------------
 
     def _answer(self, repository: RepositoryName, sha: CommitSha, question: str) -> list[list[Any]] | None:
+        key = (repository, sha, question)
+        with self._guard:
+            if key in self._told:
+                self._told.move_to_end(key)
+                return self._told[key]
         row = self._store.row(
             "SELECT answer FROM git_answers WHERE repository = $repository AND sha = $sha "
             "AND question = $question",
@@ -437,6 +445,9 @@ class GitAnswers:
             question=question,
         )
         answer: list[list[Any]] | None = None if row is None else json.loads(row["answer"])
+        if answer is not None:
+            with self._guard:
+                _remember(self._told, key, answer, ANSWERS_HELD)
         return answer
 
     def _put(self, table: tables.Table, rows: list[dict[str, Any]]) -> None:
@@ -453,6 +464,8 @@ class GitAnswers:
             [{"repository": repository, "sha": sha, "question": question, "answer": text}],
         )
         kept: list[list[Any]] = json.loads(text)
+        with self._guard:
+            _remember(self._told, (repository, sha, question), kept, ANSWERS_HELD)
         return kept
 
 
