@@ -35,8 +35,12 @@ BLAMED_FILES_HELD = 4_096
 
 # What `git cherry-pick -x` adds to the message.
 _PICKED = re.compile(r"\(cherry picked from commit ([0-9a-f]{40,64})\)")
-ANSWERS_HELD = 8_192
-"""Excerpts and searches that stay in memory: every correlation looks at the same frames again."""
+REVISIONS_HELD = 16_384
+"""What services' revisions name; each correlation asks for all that run."""
+EXCERPTS_HELD = 1_024
+"""Pieces of source that stay in memory: pages show the same ones again."""
+ANSWERS_HELD = 2_048
+"""The same of searches."""
 DIFFS_HELD = 2_048
 """Changes whose diff stays in memory: the candidates of one correlation are mostly those of the last."""
 DIFF_QUESTION = '["diff", 1]'
@@ -57,10 +61,14 @@ class GitAnswers:
         self._store = store
         self._settings = settings
         self._is_replay = is_replay
+        self._revisions: OrderedDict[tuple[str, str, tuple[str, ...]], CommitSha] = OrderedDict()
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
         self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
         self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._diffs: OrderedDict[tuple[str, str], tuple[DiffHunk, ...]] = OrderedDict()
+        self._excerpts: OrderedDict[
+            tuple[str, tuple[CommitSha, str, int, int]], tuple[tuple[int, str], ...]
+        ] = OrderedDict()
         self._told: OrderedDict[tuple[str, str, str], list[list[Any]]] = OrderedDict()
         self._guard = threading.RLock()
 
@@ -73,6 +81,21 @@ class GitAnswers:
 
         A revision that was found is pinned in the mirror; one that was not is asked again after the next sync.
         """
+        key = (repository, revision, service_names)
+        with self._guard:
+            if key in self._revisions:
+                self._revisions.move_to_end(key)
+                return self._revisions[key]
+        sha = self._resolve(repository, revision, service_names)
+        if sha is not None:
+            with self._guard:
+                _remember(self._revisions, key, sha, REVISIONS_HELD)
+        return sha
+
+    def _resolve(
+        self, repository: RepositoryName, revision: str, service_names: tuple[str, ...]
+    ) -> CommitSha | None:
+        """:meth:`resolve` of what memory does not hold: from the store, else from git."""
         stored = self._store.row(
             "SELECT sha FROM git_revisions WHERE repository = $repository AND revision = $revision "
             "AND service_names = $service_names",
@@ -201,24 +224,63 @@ class GitAnswers:
 
         Texts are cut at 400 characters, ``around`` at 50 lines.
         """
-        around = max(0, min(around, EXCERPT_AROUND_MAX))
-        question = json.dumps(["excerpt", path, line, around], ensure_ascii=False)
-        known = self._answer(repository, sha, question)
-        if known is None:
-            git = self._git_at(repository, sha)
-            if git is None:
-                return ()
-            texts = self._text_lines(git, repository, sha, path)
-            found = (
-                [
-                    [number, texts[number - 1][:EXCERPT_CHARACTERS_MAX]]
-                    for number in range(max(1, line - around), min(len(texts), line + around) + 1)
-                ]
-                if 1 <= line <= len(texts)
-                else []
+        asked = (sha, path, line, around)
+        return self.excerpts(repository, [asked])[asked]
+
+    def excerpts(
+        self, repository: RepositoryName, asked: Iterable[tuple[CommitSha, str, int, int]]
+    ) -> dict[tuple[CommitSha, str, int, int], tuple[tuple[int, str], ...]]:
+        """:meth:`excerpt` for each (sha, path, line, around): one question to the store, and one answer to it."""
+        wanted = sorted(set(asked))
+        with self._guard:
+            found = {q: self._excerpts[repository, q] for q in wanted if (repository, q) in self._excerpts}
+        questions = {
+            (sha, json.dumps(["excerpt", path, line, _within(around)], ensure_ascii=False)): q
+            for q in wanted
+            if q not in found
+            for sha, path, line, around in (q,)
+        }
+        stored = (
+            self._store.rows(
+                "SELECT sha, question, answer FROM git_answers WHERE repository = $repository "
+                "AND sha IN (SELECT unnest($shas)) AND question IN (SELECT unnest($questions))",
+                repository=repository,
+                shas=sorted({sha for sha, _ in questions}),
+                questions=sorted({question for _, question in questions}),
             )
-            known = self._keep(repository, sha, question, found)
-        return tuple((int(number), str(text)) for number, text in known)
+            if questions
+            else []
+        )
+        fresh = {
+            questions[row["sha"], row["question"]]: _numbered(json.loads(row["answer"]))
+            for row in stored
+            if (row["sha"], row["question"]) in questions
+        }
+        rows = []
+        gits = {
+            sha: self._git_at(repository, sha) for sha in {q[0] for q in questions.values() if q not in fresh}
+        }
+        for (sha, question), q in questions.items():
+            git = gits.get(sha)
+            if q not in fresh and git is not None:
+                fresh[q] = self._excerpt(git, repository, *q)
+                answer = json.dumps(fresh[q], ensure_ascii=False)
+                rows.append({"repository": repository, "sha": sha, "question": question, "answer": answer})
+        if rows:
+            self._put(tables.GIT_ANSWERS, rows)
+        with self._guard:
+            for q, texts in fresh.items():
+                _remember(self._excerpts, (repository, q), texts, EXCERPTS_HELD)
+        return {q: found[q] if q in found else fresh.get(q, ()) for q in wanted}
+
+    def _excerpt(
+        self, git: Git, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int
+    ) -> tuple[tuple[int, str], ...]:
+        texts = self._text_lines(git, repository, sha, path)
+        if not 1 <= line <= len(texts):
+            return ()
+        first, last = max(1, line - _within(around)), min(len(texts), line + _within(around))
+        return tuple((n, texts[n - 1][:EXCERPT_CHARACTERS_MAX]) for n in range(first, last + 1))
 
     def search(
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
@@ -467,6 +529,14 @@ class GitAnswers:
         with self._guard:
             _remember(self._told, (repository, sha, question), kept, ANSWERS_HELD)
         return kept
+
+
+def _within(around: int) -> int:
+    return max(0, min(around, EXCERPT_AROUND_MAX))
+
+
+def _numbered(answer: list[list[Any]]) -> tuple[tuple[int, str], ...]:
+    return tuple((int(number), str(text)) for number, text in answer)
 
 
 class _Enough(Exception):

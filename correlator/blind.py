@@ -169,7 +169,7 @@ class _Blind(Inference):
         present: Hindsight,
         lines: Mapping[str, Mainline],
     ) -> None:
-        super().__init__(facts, reader, port, settings)
+        super().__init__(facts, reader, port, settings, present.codes)
         self._of_present = present
         self._lines = lines
         self._resolved = present.resolved

@@ -3,10 +3,12 @@ says is missing. Read through the repository port at the revision that failed; p
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
-from posixpath import dirname, join, normpath, splitext
+from posixpath import basename, dirname, join, normpath, splitext
 from typing import Any
 
 from correlator import definitions, function_names, packages
@@ -17,6 +19,8 @@ from correlator.tokens import common_code_words
 from schemas.records import CommitSha, RepositoryName, RepositoryPort
 
 FRAMES_MAX = 6
+IMPORTING_MAX = 3
+"""Innermost frames whose files are looked through for imports."""
 AROUND = 50
 HEAD_LINES = 50
 STATEMENT_LINES = 6
@@ -98,35 +102,106 @@ class FailingCode:
     quoted: frozenset[str] = frozenset()
 
 
-def read(group: FailureGroup, port: RepositoryPort) -> FailingCode:
-    """The code of the first frames of ``group`` that map, at the revision of its onset."""
+_Place = tuple[RepositoryName, CommitSha, str, int]
+"""(repository, revision, path, line)"""
+_Names = tuple[frozenset[str], frozenset[str], frozenset[str]]
+"""(names on the failing statement, what it calls, names in the function around it)"""
+_NOTHING: _Names = (frozenset(), frozenset(), frozenset())
+PLACES_HELD = 65_536
+"""Places that stay understood from one correlation to the next; beyond, all are read again."""
+
+
+class Codes:
+    """The code on the stacks of failures, each place read and understood once: a file at a revision never changes."""
+
+    def __init__(self, port: RepositoryPort) -> None:
+        self._port = port
+        self._frames: dict[_Place, _Names] = {}
+        self._imports: dict[tuple[RepositoryName, CommitSha, str], frozenset[str]] = {}
+
+    def prepare(self, groups: Iterable[FailureGroup]) -> None:
+        """Read what :meth:`of` will tell of ``groups``: one question for each of their repositories."""
+        if len(self._frames) > PLACES_HELD:
+            self._frames.clear()
+            self._imports.clear()
+        frames: dict[RepositoryName, set[_Place]] = defaultdict(set)
+        heads: dict[RepositoryName, set[tuple[RepositoryName, CommitSha, str]]] = defaultdict(set)
+        for group in groups:
+            at, mapped = _mapped(group)
+            if at is not None:
+                frames[at[0]] |= {
+                    p for p in (_place(at, frame) for frame in mapped) if p
+                } - self._frames.keys()
+                heads[at[0]] |= {(*at, path) for path in _importing(mapped)} - self._imports.keys()
+        for repository in sorted(frames.keys() | heads.keys()):
+            self._read(repository, frames[repository], heads[repository])
+
+    def _read(
+        self,
+        repository: RepositoryName,
+        places: set[_Place],
+        heads: set[tuple[RepositoryName, CommitSha, str]],
+    ) -> None:
+        texts = self._port.excerpts(
+            repository,
+            [
+                *((sha, path, line, AROUND) for _, sha, path, line in places),
+                *((sha, path, 1, HEAD_LINES) for _, sha, path in heads),
+            ],
+        )
+        # What git cannot show is not remembered: a later sync may bring it.
+        for place in places:
+            if shown := texts[*place[1:], AROUND]:
+                self._frames[place] = _understood(place, shown)
+        trees: dict[CommitSha, Tree] = {}
+        for head in sorted(heads):
+            _, sha, path = head
+            if shown := texts[sha, path, 1, HEAD_LINES]:
+                if sha not in trees:
+                    trees[sha] = Tree(self._port.tree(repository, sha))
+                self._imports[head] = frozenset(imported(path, [text for _, text in shown], trees[sha]))
+
+    def of(self, group: FailureGroup) -> FailingCode:
+        """The code of the first frames of a prepared ``group`` that map, at the revision of its onset."""
+        outside = packages.of_files(frame["file"] for frame in group.frames if not frame["path"])
+        inner = takewhile(lambda frame: not frame["path"], group.frames)
+        said = FailingCode(
+            lacking=lacking(group.facts.exception_type, group.facts.message),
+            outside=outside,
+            raising=packages.of_files(frame["file"] for frame in inner),
+            quoted=_names(quoted_lines(group.stack_text or "")),
+        )
+        at, mapped = _mapped(group)
+        if at is None:
+            return said
+        places = [_place(at, frame) for frame in mapped]
+        found = [self._frames.get(place, _NOTHING) if place else _NOTHING for place in places]
+        return replace(
+            said,
+            statements=tuple(names[0] for names in found),
+            called=tuple(names[1] for names in found),
+            bodies=tuple(names[2] for names in found),
+            functions=tuple(function_names.bare(frame["function"] or "") for frame in mapped),
+            imports=frozenset().union(
+                *(self._imports.get((*at, path), frozenset()) for path in _importing(mapped))
+            ),
+        )
+
+
+def _mapped(group: FailureGroup) -> tuple[tuple[RepositoryName, CommitSha] | None, list[Any]]:
     repository, sha = group.row["repository"], group.row["onset_sha"]
-    outside = packages.of_files(frame["file"] for frame in group.frames if not frame["path"])
-    inner = takewhile(lambda frame: not frame["path"], group.frames)
-    raising = packages.of_files(frame["file"] for frame in inner)
-    missing = lacking(group.facts.exception_type, group.facts.message)
-    quoted = _names(quoted_lines(group.stack_text or ""))
     mapped = [frame for frame in group.frames if frame["path"]][:FRAMES_MAX]
-    if not repository or not sha or not mapped:
-        return FailingCode(lacking=missing, outside=outside, raising=raising, quoted=quoted)
-    at = RepositoryName(repository), CommitSha(sha)
-    read_frames = [_of_frame(frame, port, at) for frame in mapped]
-    tree = frozenset(port.tree(*at))
-    imports: set[str] = set()
-    for path in sorted({frame["path"] for frame in mapped[:3]}):
-        head = [text for _, text in port.excerpt(*at, path, 1, HEAD_LINES)]
-        imports |= imported(path, head, tree)
-    return FailingCode(
-        statements=tuple(found[0] for found in read_frames),
-        called=tuple(found[1] for found in read_frames),
-        bodies=tuple(found[2] for found in read_frames),
-        functions=tuple(function_names.bare(frame["function"] or "") for frame in mapped),
-        imports=frozenset(imports),
-        lacking=missing,
-        outside=outside,
-        raising=raising,
-        quoted=quoted,
-    )
+    return (RepositoryName(repository), CommitSha(sha)) if repository and sha and mapped else None, mapped
+
+
+def _place(at: tuple[RepositoryName, CommitSha], frame: Any) -> _Place | None:
+    """Where the source of a frame stands; None where its line is of another text."""
+    is_known = frame["line"] and frame["mapping"] != TRANSPILED
+    return (*at, frame["path"], frame["line"]) if is_known else None
+
+
+def _importing(mapped: Sequence[Any]) -> list[str]:
+    return sorted({frame["path"] for frame in mapped[:IMPORTING_MAX]})
 
 
 # CPython prints the line below each frame, without the marks `^^^^` under it.
@@ -154,20 +229,13 @@ def lacking(exception_type: str | None, message: str | None) -> frozenset[str]:
     return frozenset(found - {"and", "NoneType", "module", "type", "object"})
 
 
-def _of_frame(
-    frame: Any, port: RepositoryPort, at: tuple[RepositoryName, CommitSha]
-) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """(names on the failing statement, what it calls, names in the function around it)."""
-    nothing: frozenset[str] = frozenset()
-    if not frame["line"] or frame["mapping"] == TRANSPILED:
-        return nothing, nothing, nothing
-    excerpt = port.excerpt(*at, frame["path"], frame["line"], AROUND)
+def _understood(place: _Place, excerpt: Sequence[tuple[int, str]]) -> _Names:
     texts = [text for _, text in excerpt]
-    index = next((i for i, (number, _) in enumerate(excerpt) if number == frame["line"]), None)
+    index = next((i for i, (number, _) in enumerate(excerpt) if number == place[3]), None)
     if index is None:
-        return nothing, nothing, nothing
+        return _NOTHING
     statement = _statement(texts, index)
-    body = _body(texts, index, definitions.family_of(frame["path"]))
+    body = _body(texts, index, definitions.family_of(place[2]))
     return _names(statement), _called(statement), _names(body)
 
 
@@ -212,7 +280,33 @@ def _called(lines: Iterable[str]) -> frozenset[str]:
     return frozenset(definitions.calls("\n".join(lines))) - common_code_words()
 
 
-def imported(path: str, head: Iterable[str], tree: frozenset[str]) -> set[str]:
+class Tree:
+    """The paths of a revision, to be asked by name and by folder."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self.paths = frozenset(paths)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.paths
+
+    @cached_property
+    def by_name(self) -> dict[str, list[str]]:
+        """Last segment -> paths."""
+        return self._by(basename)
+
+    @cached_property
+    def by_folder(self) -> dict[str, list[str]]:
+        """Folder -> paths right in it."""
+        return self._by(dirname)
+
+    def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = defaultdict(list)
+        for path in self.paths:
+            found[key(path)].append(path)
+        return found
+
+
+def imported(path: str, head: Iterable[str], tree: Tree) -> set[str]:
     """Paths of ``tree`` that the first lines of ``path`` import, by the habits of its language."""
     found: set[str] = set()
     extension = splitext(path)[1]
@@ -235,7 +329,7 @@ def imported(path: str, head: Iterable[str], tree: frozenset[str]) -> set[str]:
     return found - {path}
 
 
-def _python(path: str, module: str, names: str, tree: frozenset[str]) -> set[str]:
+def _python(path: str, module: str, names: str, tree: Tree) -> set[str]:
     level = len(module) - len(module.lstrip("."))
     parts = [part for part in module.lstrip(".").split(".") if part]
     folder = dirname(path)
@@ -263,7 +357,7 @@ def _roots(path: str) -> list[str]:
     return [*found, ""]
 
 
-def _relative(path: str, target: str, tree: frozenset[str]) -> set[str]:
+def _relative(path: str, target: str, tree: Tree) -> set[str]:
     if not target.startswith("."):
         return {p for p in (f"lib/{target}.rb", f"{target}.rb", f"src/{target}.ts") if p in tree}
     base = normpath(join(dirname(path), target))
@@ -283,17 +377,19 @@ def _relative(path: str, target: str, tree: frozenset[str]) -> set[str]:
     return {base + ending for ending in endings if base + ending in tree}
 
 
-def _go(module: str, tree: frozenset[str]) -> set[str]:
+def _go(module: str, tree: Tree) -> set[str]:
     """Files of the package whose folder a module path ends with; the first segments name the repository."""
     segments = module.split("/")
     for start in range(1, len(segments)):
         folder = "/".join(segments[start:])
-        if found := {p for p in tree if dirname(p) == folder and p.endswith(".go")}:
+        if found := {p for p in tree.by_folder.get(folder, ()) if p.endswith(".go")}:
             return found
     return set()
 
 
-def _dotted(module: str, extension: str, tree: frozenset[str]) -> set[str]:
+def _dotted(module: str, extension: str, tree: Tree) -> set[str]:
     """``com.acme.shop.Rates`` is a file that ends like it."""
+    if "." not in module:
+        return set()
     ending = "/" + module.replace(".", "/") + extension
-    return {p for p in tree if p.endswith(ending) or "/" + p == ending} if module.count(".") >= 1 else set()
+    return {p for p in tree.by_name.get(basename(ending), ()) if ("/" + p).endswith(ending)}

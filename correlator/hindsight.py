@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from correlator import drift_groups, incident_states, mainlines
+from correlator import drift_groups, failing_code, incident_states, mainlines
 from correlator.evidence_in_time import ENDED_MARGIN, Circumstances
 from correlator.failure_groups import FailureGroup, ServiceCode
 from correlator.inference import Inference
@@ -115,6 +115,10 @@ class Hindsight(Inference):
     @property
     def resolved(self) -> dict[tuple[str, str, str], CommitSha | None]:
         return self._resolved
+
+    @property
+    def codes(self) -> failing_code.Codes:
+        return self._codes
 
     @property
     def paths_of(self) -> dict[tuple[str, str], Sequence[str]]:

@@ -130,10 +130,19 @@ class Reader(Protocol):
 class Inference:
     """One run over one set of facts; each step is computed once, when it is first asked for."""
 
-    def __init__(self, facts: Facts, reader: Reader, port: RepositoryPort, settings: Settings) -> None:
+    def __init__(
+        self,
+        facts: Facts,
+        reader: Reader,
+        port: RepositoryPort,
+        settings: Settings,
+        codes: failing_code.Codes | None = None,
+    ) -> None:
+        """``codes``: what earlier runs understood of source files; None: a memory of its own."""
         self._facts = facts
         self._reader = reader
         self._port = port
+        self._codes = codes or failing_code.Codes(port)
         self._settings = settings
         self._weights = weights.load()
         self._resolved: dict[tuple[str, str, str], CommitSha | None] = {}
@@ -435,6 +444,7 @@ class Inference:
             for g in self._groups
         }
         diffs = self._diffs(changes)
+        self._codes.prepare(case.group for found in cases.values() for case in found)
         return {
             name: supposed.mixed(
                 [
@@ -447,7 +457,7 @@ class Inference:
                             paths_of=self._paths_of,
                             hunks=hunks,
                             vocabulary=vocabulary,
-                            code=failing_code.read(case.group, self._port),
+                            code=self._codes.of(case.group),
                             diffs=diffs,
                             weights=self._weights,
                             settings=settings[name],

@@ -23,6 +23,7 @@ from correlator import (
     backtest_figures,
     categories,
     drift,
+    failing_code,
     fingerprint,
     histories,
     instances,
@@ -93,6 +94,7 @@ class Correlator:
         self._verdicts: histories.Verdicts = {}
         self._written_tables: dict[str, _Written] = {}
         self._said: _Said | None = None
+        self._codes = failing_code.Codes(port)
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -114,6 +116,7 @@ class Correlator:
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
+            self._codes = failing_code.Codes(self._port)
             self._written_tables.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
 
@@ -160,7 +163,11 @@ class Correlator:
 
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(
-            self._read(store, as_of), _StoreReader(self._store, as_of, store), self._port, self._settings
+            self._read(store, as_of),
+            _StoreReader(self._store, as_of, store),
+            self._port,
+            self._settings,
+            self._codes,
         )
         inferred = {
             table.name: rows if isinstance(rows, pa.Table) else arrow(table, rows)

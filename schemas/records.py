@@ -1,6 +1,6 @@
 """Id types and the frozen records that cross a room one at a time. Bulk data crosses as Arrow tables instead."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NewType, Protocol
@@ -268,6 +268,11 @@ class RepositoryPort(Protocol):
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
     ) -> tuple[tuple[int, str], ...]:
         """``(line number, text)`` for ``line`` and ``around`` lines on each side; empty when there is no such line."""
+
+    def excerpts(
+        self, repository: RepositoryName, asked: Iterable[tuple[CommitSha, str, int, int]]
+    ) -> Mapping[tuple[CommitSha, str, int, int], tuple[tuple[int, str], ...]]:
+        """The same for each (sha, path, line, around)."""
 
     def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
         """Where ``sha`` left the mainline as it is now; None when it stands on it, or git cannot tell."""

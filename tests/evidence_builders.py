@@ -225,6 +225,11 @@ class Repository:
         lines = list(enumerate(self.texts.get(path, "").splitlines(), 1))
         return tuple(lines[max(line - around - 1, 0) : line + around]) if line <= len(lines) else ()
 
+    def excerpts(
+        self, repository: RepositoryName, asked: Iterable[tuple[CommitSha, str, int, int]]
+    ) -> dict[tuple[CommitSha, str, int, int], tuple[tuple[int, str], ...]]:
+        return {question: self.excerpt(repository, *question) for question in asked}
+
     def branch(self, repository: RepositoryName, sha: CommitSha) -> Branch | None:
         return None
 

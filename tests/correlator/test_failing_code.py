@@ -3,7 +3,7 @@
 import pytest
 from evidence_builders import PATH, Repository, failing, frame
 
-from correlator.failing_code import imported, lacking, quoted_lines, read
+from correlator.failing_code import Codes, Tree, imported, lacking, quoted_lines
 
 SOURCE = """from shop import rates
 from shop.baskets import Basket
@@ -24,7 +24,10 @@ def price(basket, limit=3):
 
 def test_statement_calls_and_function_are_read_at_the_frame() -> None:
     port = Repository(trees={"3" * 40: [PATH, "shop/rates.py", "shop/baskets.py"]}, texts={PATH: SOURCE})
-    code = read(failing(frame(line=11, function="price")), port)
+    failure = failing(frame(line=11, function="price"))
+    codes = Codes(port)
+    codes.prepare([failure])
+    code = codes.of(failure)
     assert code.called[0] == {"apply_discount"}
     assert {"basket", "tax"} <= code.statements[0]
     assert "tax_of" in code.bodies[0]
@@ -69,7 +72,7 @@ def test_a_message_that_misses_nothing_names_nothing() -> None:
     ],
 )
 def test_an_import_leads_to_a_file_of_the_tree(path: str, line: str, target: str) -> None:
-    assert imported(path, [line], frozenset({path, target, "shop/other.py"})) == {target}
+    assert imported(path, [line], Tree([path, target, "shop/other.py"])) == {target}
 
 
 def test_source_lines_that_a_stack_quotes_are_read_without_its_marks() -> None:
