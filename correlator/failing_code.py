@@ -4,12 +4,12 @@ says is missing. Read through the repository port at the revision that failed; p
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import takewhile
 from posixpath import basename, dirname, join, normpath, splitext
-from typing import Any
+from typing import Any, TypeVar
 
 from correlator import definitions, function_names, packages
 from correlator.definitions import NAME
@@ -102,11 +102,13 @@ class FailingCode:
     quoted: frozenset[str] = frozenset()
 
 
+T = TypeVar("T")
 _Place = tuple[RepositoryName, CommitSha, str, int]
 """(repository, revision, path, line)"""
 _Names = tuple[frozenset[str], frozenset[str], frozenset[str]]
 """(names on the failing statement, what it calls, names in the function around it)"""
 _NOTHING: _Names = (frozenset(), frozenset(), frozenset())
+ASKED_AT_ONCE = 256
 PLACES_HELD = 65_536
 """Places that stay understood from one correlation to the next; beyond, all are read again."""
 
@@ -120,7 +122,7 @@ class Codes:
         self._imports: dict[tuple[RepositoryName, CommitSha, str], frozenset[str]] = {}
 
     def prepare(self, groups: Iterable[FailureGroup]) -> None:
-        """Read what :meth:`of` will tell of ``groups``: one question for each of their repositories."""
+        """Read what :meth:`of` will tell of ``groups``: a few questions for each of their repositories."""
         if len(self._frames) > PLACES_HELD:
             self._frames.clear()
             self._imports.clear()
@@ -142,24 +144,21 @@ class Codes:
         places: set[_Place],
         heads: set[tuple[RepositoryName, CommitSha, str]],
     ) -> None:
-        texts = self._port.excerpts(
-            repository,
-            [
-                *((sha, path, line, AROUND) for _, sha, path, line in places),
-                *((sha, path, 1, HEAD_LINES) for _, sha, path in heads),
-            ],
-        )
         # What git cannot show is not remembered: a later sync may bring it.
-        for place in places:
-            if shown := texts[*place[1:], AROUND]:
-                self._frames[place] = _understood(place, shown)
+        for some in _portions(sorted(places, key=lambda place: place[1:])):
+            texts = self._port.excerpts(repository, [(*place[1:], AROUND) for place in some])
+            self._frames |= {
+                place: _understood(place, shown) for place in some if (shown := texts[*place[1:], AROUND])
+            }
         trees: dict[CommitSha, Tree] = {}
-        for head in sorted(heads):
-            _, sha, path = head
-            if shown := texts[sha, path, 1, HEAD_LINES]:
-                if sha not in trees:
-                    trees[sha] = Tree(self._port.tree(repository, sha))
-                self._imports[head] = frozenset(imported(path, [text for _, text in shown], trees[sha]))
+        for wanted in _portions(sorted(heads)):
+            texts = self._port.excerpts(repository, [(sha, path, 1, HEAD_LINES) for _, sha, path in wanted])
+            for head in wanted:
+                _, sha, path = head
+                if shown := texts[sha, path, 1, HEAD_LINES]:
+                    if sha not in trees:
+                        trees[sha] = Tree(self._port.tree(repository, sha))
+                    self._imports[head] = frozenset(imported(path, [text for _, text in shown], trees[sha]))
 
     def of(self, group: FailureGroup) -> FailingCode:
         """The code of the first frames of a prepared ``group`` that map, at the revision of its onset."""
@@ -186,6 +185,12 @@ class Codes:
                 *(self._imports.get((*at, path), frozenset()) for path in _importing(mapped))
             ),
         )
+
+
+def _portions(listed: list[T]) -> Iterator[list[T]]:
+    """At most ``ASKED_AT_ONCE`` each: the texts of all would be tens of megabytes."""
+    for start in range(0, len(listed), ASKED_AT_ONCE):
+        yield listed[start : start + ASKED_AT_ONCE]
 
 
 def _mapped(group: FailureGroup) -> tuple[tuple[RepositoryName, CommitSha] | None, list[Any]]:
