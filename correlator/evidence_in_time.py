@@ -59,6 +59,8 @@ class Circumstances:
     trace_words: frozenset[str] = frozenset()
     lone: Lone | None = None
     peers_deployed_at: tuple[datetime, ...] = ()
+    onsets: dict[str, Onset] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """group id -> its onset, once asked for: every candidate asks. A changed copy starts without."""
 
 
 def of_time(
@@ -123,9 +125,13 @@ def _of_mender(
 
 def onset_of(group: FailureGroup, around: Circumstances) -> Onset:
     """When the group began, by the traffic of its operation."""
-    interval = around.onset_interval
-    ended_at = interval["ended_at"] if interval is not None else None
-    return onset.of(group, around.traffic, ended_at or around.as_of)
+    known = around.onsets.get(group.row["group_id"])
+    if known is None:
+        interval = around.onset_interval
+        ended_at = interval["ended_at"] if interval is not None else None
+        known = onset.of(group, around.traffic, ended_at or around.as_of)
+        around.onsets[group.row["group_id"]] = known
+    return known
 
 
 def _of_onset(

@@ -131,10 +131,10 @@ class Codes:
         for group in groups:
             at, mapped = _mapped(group)
             if at is not None:
-                frames[at[0]] |= {
-                    p for p in (_place(at, frame) for frame in mapped) if p
-                } - self._frames.keys()
-                heads[at[0]] |= {(*at, path) for path in _importing(mapped)} - self._imports.keys()
+                places = (_place(at, frame) for frame in mapped)
+                frames[at[0]] |= {place for place in places if place and place not in self._frames}
+                files = ((*at, path) for path in _importing(mapped))
+                heads[at[0]] |= {file for file in files if file not in self._imports}
         for repository in sorted(frames.keys() | heads.keys()):
             self._read(repository, frames[repository], heads[repository])
 
