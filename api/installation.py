@@ -69,6 +69,7 @@ class Installation:
         store = Store.open(
             settings.store_path,
             memory_limit=settings.duckdb_memory_limit,
+            memory_working=settings.duckdb_memory_working,
             memory_resting=settings.duckdb_memory_resting,
             threads=settings.duckdb_threads,
         )
@@ -302,14 +303,18 @@ class Installation:
 
     def count(self, *, is_thorough: bool = False) -> int:
         """Count new spans by operation and hour, and return how many there were; ``is_thorough``: late ones too, whatever it costs."""
-        with self._rollup_lock, self.store.at_work():
+
+        def fold() -> int:
             return rollups.fold(self.store, self.settings, now=datetime.now(UTC), is_thorough=is_thorough)
+
+        with self._rollup_lock:
+            return self.store.at_work(fold)
 
     def retain(self) -> None:
         """Forget what is older than its days; what is to be kept of it is counted first."""
         self.count()
         with self._rollup_lock:
-            retention.expire(self.store, self.settings, now=datetime.now(UTC))
+            self.store.at_work(lambda: retention.expire(self.store, self.settings, now=datetime.now(UTC)))
 
     # --- correlation and answers --------------------------------------------------------------------
 

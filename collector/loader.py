@@ -228,7 +228,7 @@ class Loader:
                 parts.append(part)
         started = time.perf_counter()
         try:
-            self._commit(parts)
+            self._store.patiently(lambda: self._commit(parts))
         except _WRONG_DATA:
             # One of them cannot be stored: the others must not wait for it.
             for part in parts:
@@ -240,7 +240,7 @@ class Loader:
     def _load_alone(self, decoded: _Decoded) -> None:
         part = _Part(decoded, decoded.waiting)
         try:
-            self._commit([part])
+            self._store.patiently(lambda: self._commit([part]))
         except _WRONG_DATA as error:
             # Never skipped in silence: the file is kept, counted, and named.
             _log.error("segment_quarantined", path=str(decoded.segment.path), error=str(error))

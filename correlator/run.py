@@ -34,6 +34,7 @@ from correlator import (
     tokens,
     weights,
 )
+from correlator.backtest import Case
 from correlator.blind import Rewind
 from correlator.catalogue import catalogue
 from correlator.hindsight import Hindsight
@@ -136,19 +137,21 @@ class Correlator:
         Returns:
             ``backtest_figures.figures`` with ``as_of``, ``after_s``, ``rules`` and ``cases``, rows of ``backtest.cases``.
         """
-        with self._store.at_work():
-            with self._lock:
-                facts = self._read(self._store, as_of)
-            try:
-                reader = _StoreReader(self._store, as_of)
-                present = Hindsight(facts, reader, self._port, self._settings)
-                rewind = Rewind(present, facts, reader, self._port, self._settings)
-                found, counts = backtest.cases(present, rewind, self._port, after=after, as_of=as_of)
-            finally:
-                self._store.execute("DROP TABLE IF EXISTS hours_until")
+        found, counts = self._store.at_work(lambda: self._tried(as_of, after))
         figures = backtest_figures.figures(found, counts)
         told = {"as_of": as_of, "after_s": after.total_seconds(), "rules": json.loads(rules())}
         return told | figures | {"cases": [case.row for case in found]}
+
+    def _tried(self, as_of: datetime, after: timedelta) -> tuple[list[Case], dict[str, int]]:
+        with self._lock:
+            facts = self._read(self._store, as_of)
+        try:
+            reader = _StoreReader(self._store, as_of)
+            present = Hindsight(facts, reader, self._port, self._settings)
+            rewind = Rewind(present, facts, reader, self._port, self._settings)
+            return backtest.cases(present, rewind, self._port, after=after, as_of=as_of)
+        finally:
+            self._store.execute("DROP TABLE IF EXISTS hours_until")
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
@@ -158,8 +161,7 @@ class Correlator:
             return forked
 
     def _write(self, store: Store, as_of: datetime, facts: str) -> Correlation:
-        with self._store.at_work():
-            return self._written(store, as_of, facts)
+        return self._store.at_work(lambda: self._written(store, as_of, facts))
 
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -128,11 +128,15 @@ class Settings(BaseSettings):
         description="replace credentials, mail addresses and literals in messages, stacks, queries",
     )
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
-    duckdb_memory_limit: str = Field(
-        "160MB", description="of the store while it counts, correlates or reports"
+    duckdb_memory_limit: ByteSize = Field(
+        ByteSize(1_000_000_000),
+        description="what the store may take at most, when the next two are too little",
     )
-    duckdb_memory_resting: str = Field(
-        "96MB",
+    duckdb_memory_working: ByteSize = Field(
+        ByteSize(160_000_000), description="of the store while it counts, correlates or reports"
+    )
+    duckdb_memory_resting: ByteSize = Field(
+        ByteSize(96_000_000),
         description="of the store while it only receives and answers; more is a cache of the file",
     )
     duckdb_threads: int = Field(2, gt=0)

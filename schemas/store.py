@@ -6,16 +6,17 @@ and every table has one writer. Times go in timezone-aware and come out timezone
 
 import hashlib
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import pyarrow as pa
+import structlog
 
 from schemas import migrations, tables
 from schemas.errors import StoreError
@@ -30,6 +31,8 @@ REFRESH_WAIT_S = 0.05
 _FLUSH_THRESHOLD = "16MB"
 
 Row = dict[str, Any]
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
 
 
 @cache
@@ -65,23 +68,25 @@ class Store:
         cls,
         path: Path | None = None,
         *,
-        memory_limit: str = "2GB",
-        memory_resting: str | None = None,
+        memory_limit: int = 2_000_000_000,
+        memory_working: int | None = None,
+        memory_resting: int | None = None,
         threads: int = 2,
     ) -> "Store":
         """Open the file at ``path``, made when absent and upgraded when older; None: in memory, for tests.
 
-        ``memory_limit`` bounds what DuckDB takes, its cache of the file included; with ``memory_resting`` it takes no
-        more than that outside of :meth:`at_work`.
+        ``memory_limit`` bounds what DuckDB takes, bytes, its cache of the file included. With ``memory_working`` it
+        takes no more than that in :meth:`at_work`, and with ``memory_resting`` no more than that otherwise, until
+        that turns out to be too little: then half as much more, up to ``memory_limit``.
 
         Raises:
             StoreError: another process has the file, it is newer than this program, or it cannot be read.
         """
-        root = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
+        root = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": f"{memory_limit}B"})
         root.execute("SET TimeZone = 'UTC'")
         # What a statement held goes back to the system when it ends, and not only beyond 128 MB.
         root.execute(f"SET allocator_flush_threshold = '{_FLUSH_THRESHOLD}'")
-        file = _File(root, path, limit=memory_limit, resting=memory_resting)
+        file = _File(root, path, _Memory(memory_limit, memory_working, memory_resting))
         try:
             file.attach()
         except duckdb.Error as error:
@@ -119,14 +124,36 @@ class Store:
                 self._root.execute(ddl)
         return Store(self._root, inferences=name, file=self._file)
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """All of ``memory_limit`` is there for what runs in here, in any thread."""
+    def at_work(self, job: Callable[[], T]) -> T:
+        """What ``job`` returns, run with the memory for work; when that is too little, again, with more.
+
+        A job that ran out of memory was cut off between two of its transactions: it must be able to begin anew.
+        """
         self._file.work()
         try:
-            yield
+            return self.patiently(job)
         finally:
             self._file.rest()
+
+    def patiently(self, job: Callable[[], T]) -> T:
+        """What ``job`` returns, run again, with more memory, as often as it has too little and more is allowed.
+
+        Inside a transaction it is run once, for the transaction is lost with it: who began that begins anew.
+        """
+        if getattr(self._local, "depth", 0):
+            return job()
+        while True:
+            had = self._file.memory_limit
+            try:
+                return job()
+            except duckdb.OutOfMemoryException:
+                if not self._file.widen(had):
+                    raise
+
+    @property
+    def memory_limit(self) -> int:
+        """What DuckDB may take now, bytes."""
+        return self._file.memory_limit
 
     def refresh(self) -> bool:
         """Let go of what DuckDB remembers of all that was written, when that is much and nobody is at work.
@@ -224,14 +251,14 @@ class Store:
     def execute(self, text: str, **parameters: Any) -> None:
         """Run one statement that returns nothing."""
         with self._file.gate.passing():
-            self.cursor().execute(text, _bound(parameters))
+            self.patiently(lambda: self.cursor().execute(text, _bound(parameters)))
 
     # --- reading ---------------------------------------------------------------------------------
 
     def arrow(self, text: str, **parameters: Any) -> pa.Table:
         """Rows of one query as an Arrow table; times are naive UTC. ``parameters`` are named (``$since``)."""
         with self._file.gate.passing():
-            return self.cursor().sql(text, params=_bound(parameters)).to_arrow_table()
+            return self.patiently(lambda: self.cursor().sql(text, params=_bound(parameters)).to_arrow_table())
 
     def batches(
         self, text: str, *, rows_per_batch: int = ROW_GROUP_SIZE, **parameters: Any
@@ -274,18 +301,21 @@ class Store:
         return total.hexdigest()
 
 
+class _Memory:
+    """How much memory DuckDB may take, bytes: at most, at work, at rest."""
+
+    def __init__(self, limit: int, working: int | None = None, resting: int | None = None) -> None:
+        self.limit = limit
+        self.levels = {True: min(working or limit, limit), False: min(resting or limit, limit)}
+
+
 class _File:
     """The attached database: how much memory DuckDB takes for it, and who is in it."""
 
     def __init__(
-        self,
-        root: duckdb.DuckDBPyConnection,
-        path: Path | None,
-        *,
-        limit: str | None = None,
-        resting: str | None = None,
+        self, root: duckdb.DuckDBPyConnection, path: Path | None, memory: "_Memory | None" = None
     ) -> None:
-        self._root, self._path, self._limit, self._resting = root, path, limit, resting
+        self._root, self._path, self._memory = root, path, memory
         self._lock = threading.Lock()
         self._at_work = 1
         self._is_attached = False
@@ -311,23 +341,39 @@ class _File:
                 self.written_rows = 0
             return is_alone
 
+    @property
+    def memory_limit(self) -> int:
+        return self._memory.levels[self._at_work > 0] if self._memory else 0
+
     def work(self) -> None:
         with self._lock:
             self._at_work += 1
             if self._at_work == 1:
-                self._set(self._limit)
+                self._set()
 
     def rest(self) -> None:
         with self._lock:
             self._at_work -= 1
             if self._at_work == 0:
-                self._set(self._resting)
+                self._set()
 
-    def _set(self, limit: str | None) -> None:
-        if limit is not None and self._resting is not None:
+    def widen(self, had: int) -> bool:
+        """Allow half as much more than ``had``, which was too little; False when that is not allowed."""
+        with self._lock:
+            if self._memory is None or had >= self._memory.limit:
+                return False
+            if self.memory_limit <= had:
+                more = min(had * 3 // 2, self._memory.limit)
+                self._memory.levels[self._at_work > 0] = more
+                log.warning("memory_raised", bytes=more, bytes_max=self._memory.limit)
+            self._set()
+            return True
+
+    def _set(self) -> None:
+        if self._memory is not None:
             # Lowered below what is in use it stays as it was; the next change tries again.
             with suppress(duckdb.Error), self._root.cursor() as cursor:
-                cursor.execute(f"SET memory_limit = '{limit}'")
+                cursor.execute(f"SET memory_limit = '{self.memory_limit}B'")
 
 
 def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

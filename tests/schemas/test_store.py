@@ -225,3 +225,48 @@ def test_a_file_that_was_away_for_a_moment_is_taken_up_again(
     assert store.refresh()
     assert store.value("SELECT count(*) FROM repositories") == 1
     store.close()
+
+
+NEEDS_40_MB = (
+    "SELECT max(length(ns)) FROM (SELECT n % 100000, list(n) AS ns FROM range(2000000) AS t(n) GROUP BY 1)"
+)
+
+
+def test_a_job_for_which_the_memory_was_too_little_is_run_again_with_more(tmp_path: Path) -> None:
+    store = Store.open(
+        tmp_path / "s.duckdb",
+        memory_limit=400_000_000,
+        memory_working=20_000_000,
+        memory_resting=10_000_000,
+        threads=1,
+    )
+    store.execute("SET temp_directory = ''")
+    runs = 0
+
+    def job() -> str:
+        nonlocal runs
+        runs += 1
+        with store.transaction():
+            store.append_rows(tables.REPOSITORIES, [repository()])
+            store.execute(NEEDS_40_MB)
+        return "done"
+
+    assert store.at_work(job) == "done"
+    assert runs > 1
+    assert store.memory_limit == 10_000_000, "what needs no more is given no more"
+    assert store.value("SELECT count(*) FROM repositories") == 1, "what was cut off left nothing behind"
+    runs = 0
+    store.at_work(job)
+    assert runs == 1, "it is known now what the work takes"
+    store.execute(NEEDS_40_MB)
+    assert store.memory_limit > 10_000_000
+    store.close()
+
+
+def test_a_job_that_needs_more_than_is_allowed_fails_and_the_store_answers_on(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s.duckdb", memory_limit=20_000_000, memory_resting=10_000_000, threads=1)
+    store.execute("SET temp_directory = ''")
+    with pytest.raises(duckdb.OutOfMemoryException):
+        store.at_work(lambda: store.execute(NEEDS_40_MB))
+    assert store.value("SELECT 1") == 1
+    store.close()
