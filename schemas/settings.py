@@ -145,7 +145,7 @@ class Settings(BaseSettings):
     failures_retention_days: int = Field(
         400, gt=0, description="traces of failing spans, exceptions and hourly counts, counted from receipt"
     )
-    rollup_interval_s: float = Field(20.0, gt=0, description="how often new spans are counted by the hour")
+    rollup_interval_s: float = Field(5.0, gt=0, description="how often new spans are counted by the hour")
     correlate_interval_s: float = Field(15.0, gt=0)
     sync_interval_s: float = Field(300.0, gt=0)
     report_weekday: str = "mon"

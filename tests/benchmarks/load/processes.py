@@ -15,10 +15,12 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 class Usage:
     """``cpu_s``: user and system, of the living and of the children that they have waited for. ``rss_bytes``: of the
     living together; pages that processes share are counted for each, but for those of a child that has not become
-    another program yet: it stands on its parent's."""
+    another program yet: it stands on its parent's. ``mapped_bytes``: how much of that are pages of files, such as the
+    code of libraries, which the system drops and reads again as it likes."""
 
     cpu_s: float
     rss_bytes: int
+    mapped_bytes: int
     process_count: int
 
 
@@ -35,7 +37,7 @@ def usage(pid: int) -> Usage:
                 continue
             fields[int(entry)] = stat
             children.setdefault(int(stat[1]), []).append(int(entry))
-    ticks = pages = count = 0
+    ticks = pages = mapped = count = 0
     waiting: list[tuple[int, str | None]] = [(pid, None)]
     while waiting:
         current, above = waiting.pop()
@@ -43,10 +45,19 @@ def usage(pid: int) -> Usage:
         stack = fields[current][25] if current in fields else None
         if stack is not None:
             ticks += sum(map(int, fields[current][11:15]))
-            pages += int(fields[current][21]) if stack == "0" or stack != above else 0
+            if stack == "0" or stack != above:
+                pages += int(fields[current][21])
+                mapped += _mapped_pages(current)
             count += 1
         waiting += [(child, stack) for child in children.get(current, [])]
-    return Usage(ticks / _TICKS_PER_S, pages * _PAGE_BYTES, count)
+    return Usage(ticks / _TICKS_PER_S, pages * _PAGE_BYTES, mapped * _PAGE_BYTES, count)
+
+
+def _mapped_pages(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[2])
+    except OSError:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +66,7 @@ class Sample:
 
     at_s: float
     rss_bytes: int
+    mapped_bytes: int
     cpu_s: float
 
 
@@ -90,6 +102,7 @@ class Sampler:
         while True:
             found = usage(self.pid)
             if found.process_count:
-                self.samples.append(Sample(time.monotonic() - began, found.rss_bytes, found.cpu_s))
+                at_s = time.monotonic() - began
+                self.samples.append(Sample(at_s, found.rss_bytes, found.mapped_bytes, found.cpu_s))
             if self._ended.wait(self.interval_s):
                 return

@@ -80,6 +80,7 @@ def show(found: Found, *, title: str) -> None:
     sent, sampler = found.sent, found.sampler
     samples = sampler.samples
     memory = [s.rss_bytes / 1e6 for s in samples]
+    own = [(s.rss_bytes - s.mapped_bytes) / 1e6 for s in samples]
     expected = sent.acked + found.markers.spans
     printing.show(
         title,
@@ -93,9 +94,11 @@ def show(found: Found, *, title: str) -> None:
                 (f"{path} ms, p50 / p99 / max", _three(took))
                 for path, took in found.questions.took_ms.items()
             ),
+            ("all of them ms, p50 / p99 / max", _three(found.questions.all_ms)),
             ("questions failed", len(found.questions.failures)),
             ("ack to visible s, p50 / p99 / max", _three([(0, s) for s in found.markers.visible_s])),
             ("memory MB, first minute / last minute / peak", _ends(memory)),
+            ("of that its own, without mapped files", _ends(own)),
             ("server µs/span, everything included", found.cpu_us_per_span),
             ("bytes/span on disk", found.held.bytes_per_span),
             ("correlations ended while spans came; their s, p50 / p99 / max", _correlations(found)),
@@ -107,6 +110,7 @@ def show(found: Found, *, title: str) -> None:
     windows, asked = sent.windows, found.questions.all_ms
     lines = {
         "memory MB": ([s.at_s for s in samples], memory),
+        "of that its own MB": ([s.at_s for s in samples], own),
         "ack p50 ms": ([w.at_s for w in windows], [w.p50_ms for w in windows]),
         "ack p99 ms, windows of 10 s": ([w.at_s for w in windows], [w.p99_ms for w in windows]),
         "question ms": ([at for at, _ in asked], [took for _, took in asked]),
