@@ -10,10 +10,12 @@ import re
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import IO, Any, TypeVar
 
 from collector import diff_texts, ignored_revisions, mirror, revisions
+from collector.blob_texts import BlobTexts, Lines, Place
 from collector.git import HEX, Git, unquoted
 from schemas import tables
 from schemas.errors import SourceUnavailable
@@ -21,7 +23,6 @@ from schemas.records import BlamedLine, Branch, CommitSha, DiffHunk, RepositoryN
 from schemas.settings import Settings
 from schemas.store import Store, sql
 
-BLOB_BYTES_MAX = 8 * 1024 * 1024
 EXCERPT_CHARACTERS_MAX = 400
 EXCERPT_AROUND_MAX = 50
 SEARCH_CHARACTERS_MAX = 200
@@ -30,6 +31,11 @@ BLAMED_LINES_MAX = 200
 BRANCH_COMMITS_MAX = 2_000
 """A branch that left the mainline longer ago is not looked at."""
 MEMO_ENTRIES = 256
+BLAMED_AT_ONCE = 256
+"""Files whose blamed lines are asked of the store, and given to it, together."""
+BLAMES_BESIDE = 2
+"""git processes at once: a blame is one thread's work."""
+COMMITS_HELD = 65_536
 BLAMED_FILES_HELD = 4_096
 """Files at a revision whose blamed lines stay in memory: the same stacks come again and again."""
 
@@ -46,6 +52,8 @@ DIFFS_HELD = 2_048
 DIFF_QUESTION = '["diff", 1]'
 """The number rises with the bounds of ``collector/diff_texts.py``."""
 
+Excerpted = tuple[CommitSha, str, int, int]
+"""(sha, path, line, around)."""
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -63,12 +71,11 @@ class GitAnswers:
         self._is_replay = is_replay
         self._revisions: OrderedDict[tuple[str, str, tuple[str, ...]], CommitSha] = OrderedDict()
         self._trees: OrderedDict[tuple[str, str], tuple[str, ...]] = OrderedDict()
-        self._blobs: OrderedDict[tuple[str, str, str], tuple[str, ...]] = OrderedDict()
+        self._texts = BlobTexts(one_s=settings.blame_timeout_s, many_s=settings.git_timeout_s)
+        self._commits: OrderedDict[tuple[str, str], bool] = OrderedDict()
         self._blames: OrderedDict[tuple[str, str, str], dict[int, BlamedLine]] = OrderedDict()
         self._diffs: OrderedDict[tuple[str, str], tuple[DiffHunk, ...]] = OrderedDict()
-        self._excerpts: OrderedDict[
-            tuple[str, tuple[CommitSha, str, int, int]], tuple[tuple[int, str], ...]
-        ] = OrderedDict()
+        self._excerpts: OrderedDict[tuple[str, Excerpted], tuple[tuple[int, str], ...]] = OrderedDict()
         self._told: OrderedDict[tuple[str, str, str], list[list[Any]]] = OrderedDict()
         self._guard = threading.RLock()
 
@@ -159,50 +166,68 @@ class GitAnswers:
     def blame(
         self, repository: RepositoryName, sha: CommitSha, path: str, lines: tuple[int, ...]
     ) -> dict[int, BlamedLine]:
-        """Who last wrote each of ``lines`` (1-based) of ``path`` at ``sha``; lines git cannot answer are left out.
+        """:meth:`blames` of one file."""
+        return self.blames(repository, {(sha, path): lines})[sha, path]
 
-        One git process answers all lines that are not yet known. A blame that takes longer than
-        ``blame_timeout_s`` counts as "no answer" until the next sync. ``.git-blame-ignore-revs`` is honoured as it
-        was at ``sha``.
+    def blames(
+        self, repository: RepositoryName, asked: Mapping[Place, Iterable[int]]
+    ) -> dict[Place, dict[int, BlamedLine]]:
+        """Per (sha, path), who last wrote each of its lines (1-based); lines git cannot answer are left out.
+
+        One git process answers all lines of a file that are not yet known, several run at once. A blame that takes
+        longer than ``blame_timeout_s`` counts as "no answer" until the next sync. ``.git-blame-ignore-revs`` is
+        honoured as it was at the revision.
         """
-        wanted = sorted({line for line in lines if 0 < line < 2**31})
-        key = (repository, sha, path)
+        wanted = {place: sorted({n for n in lines if 0 < n < 2**31}) for place, lines in asked.items()}
         with self._guard:
-            held = self._blames.get(key, {})
-            if all(line in held for line in wanted):
-                return {line: held[line] for line in wanted}
-        answers = dict(sorted(self._blame(repository, sha, path, wanted).items()))
-        with self._guard:
-            _remember(self._blames, key, {**self._blames.get(key, {}), **answers}, BLAMED_FILES_HELD)
+            held = {place: self._blames.get((repository, *place), {}) for place in wanted}
+        answers = {
+            place: {n: held[place][n] for n in lines}
+            for place, lines in wanted.items()
+            if all(n in held[place] for n in lines)
+        }
+        unheld = [place for place in wanted if place not in answers]
+        for first in range(0, len(unheld), BLAMED_AT_ONCE):
+            part = {place: wanted[place] for place in unheld[first : first + BLAMED_AT_ONCE]}
+            for place, found in self._blamed_part(repository, part).items():
+                answers[place] = dict(sorted(found.items()))
+                with self._guard:
+                    known = {**self._blames.get((repository, *place), {}), **found}
+                    _remember(self._blames, (repository, *place), known, BLAMED_FILES_HELD)
         return answers
 
-    def _blame(
-        self, repository: RepositoryName, sha: CommitSha, path: str, wanted: list[int]
-    ) -> dict[int, BlamedLine]:
-        """:meth:`blame` of lines that memory does not hold all of: from the store, else from git."""
+    def _blamed_part(
+        self, repository: RepositoryName, wanted: Mapping[Place, list[int]]
+    ) -> dict[Place, dict[int, BlamedLine]]:
+        """:meth:`blames` of lines that memory does not hold all of: from the store, else from git."""
+        keys = [(sha, path, line) for (sha, path), lines in wanted.items() for line in lines]
         stored = self._store.rows(
-            "SELECT line, blamed_sha, original_path, original_line FROM git_blames "
-            "WHERE repository = $repository AND sha = $sha AND path = $path AND line IN (SELECT unnest($lines))",
+            sql("collector", "blamed_lines"),
             repository=repository,
-            sha=sha,
-            path=path,
-            lines=wanted,
+            shas=[key[0] for key in keys],
+            paths=[key[1] for key in keys],
+            lines=[key[2] for key in keys],
         )
-        answers = {
-            row["line"]: BlamedLine(
-                row["line"], CommitSha(row["blamed_sha"]), row["original_path"], row["original_line"]
-            )
-            for row in stored
-            if row["blamed_sha"]
-        }
-        missing = sorted(set(wanted) - {row["line"] for row in stored})
-        git = self._git_at(repository, sha) if missing else None
+        answers: dict[Place, dict[int, BlamedLine]] = {place: {} for place in wanted}
+        missing = {place: set(lines) for place, lines in wanted.items()}
+        for row in stored:
+            place = CommitSha(row["sha"]), row["path"]
+            missing[place].discard(row["line"])
+            if row["blamed_sha"]:
+                answers[place][row["line"]] = BlamedLine(
+                    row["line"], CommitSha(row["blamed_sha"]), row["original_path"], row["original_line"]
+                )
+        unknown = {place: sorted(lines) for place, lines in missing.items() if lines}
+        git = self._git(repository) if unknown else None
         if git is None:
             return answers
-        fresh = self._blamed(git, repository, sha, path, missing)
-        self._put(
-            tables.GIT_BLAMES,
-            [
+        present = self._present(git, repository, {sha for sha, _ in unknown})
+        unknown = {place: lines for place, lines in unknown.items() if place[0] in present}
+        rows = []
+        for place, fresh in self._blamed(git, repository, unknown).items():
+            answers[place].update(fresh)
+            sha, path = place
+            rows += [
                 {
                     "repository": repository,
                     "sha": sha,
@@ -212,10 +237,11 @@ class GitAnswers:
                     "original_path": fresh[line].original_path if line in fresh else None,
                     "original_line": fresh[line].original_line if line in fresh else None,
                 }
-                for line in missing
-            ],
-        )
-        return answers | fresh
+                for line in unknown[place]
+            ]
+        if rows:
+            self._put(tables.GIT_BLAMES, rows)
+        return answers
 
     def excerpt(
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
@@ -228,8 +254,8 @@ class GitAnswers:
         return self.excerpts(repository, [asked])[asked]
 
     def excerpts(
-        self, repository: RepositoryName, asked: Iterable[tuple[CommitSha, str, int, int]]
-    ) -> dict[tuple[CommitSha, str, int, int], tuple[tuple[int, str], ...]]:
+        self, repository: RepositoryName, asked: Iterable[Excerpted]
+    ) -> dict[Excerpted, tuple[tuple[int, str], ...]]:
         """:meth:`excerpt` for each (sha, path, line, around): one question to the store, and one answer to it."""
         wanted = sorted(set(asked))
         with self._guard:
@@ -257,30 +283,27 @@ class GitAnswers:
             if (row["sha"], row["question"]) in questions
         }
         rows = []
-        gits = {
-            sha: self._git_at(repository, sha) for sha in {q[0] for q in questions.values() if q not in fresh}
-        }
+        unread: dict[Place, list[tuple[str, Excerpted]]] = {}
         for (sha, question), q in questions.items():
-            git = gits.get(sha)
-            if q not in fresh and git is not None:
-                fresh[q] = self._excerpt(git, repository, *q)
-                answer = json.dumps(fresh[q], ensure_ascii=False)
-                rows.append({"repository": repository, "sha": sha, "question": question, "answer": answer})
+            if q not in fresh:
+                unread.setdefault((sha, q[1]), []).append((question, q))
+        git = self._git(repository) if unread else None
+        if git is not None:
+            present = self._present(git, repository, {sha for sha, _ in unread})
+            places = [place for place in unread if place[0] in present]
+            for place, texts in self._texts.each(git, repository, places):
+                for question, q in unread[place]:
+                    fresh[q] = _excerpt(texts, q[2], _within(q[3]))
+                    answer = json.dumps(fresh[q], ensure_ascii=False)
+                    rows.append(
+                        {"repository": repository, "sha": q[0], "question": question, "answer": answer}
+                    )
         if rows:
             self._put(tables.GIT_ANSWERS, rows)
         with self._guard:
-            for q, texts in fresh.items():
-                _remember(self._excerpts, (repository, q), texts, EXCERPTS_HELD)
+            for q, excerpt in fresh.items():
+                _remember(self._excerpts, (repository, q), excerpt, EXCERPTS_HELD)
         return {q: found[q] if q in found else fresh.get(q, ()) for q in wanted}
-
-    def _excerpt(
-        self, git: Git, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int
-    ) -> tuple[tuple[int, str], ...]:
-        texts = self._text_lines(git, repository, sha, path)
-        if not 1 <= line <= len(texts):
-            return ()
-        first, last = max(1, line - _within(around)), min(len(texts), line + _within(around))
-        return tuple((n, texts[n - 1][:EXCERPT_CHARACTERS_MAX]) for n in range(first, last + 1))
 
     def search(
         self, repository: RepositoryName, sha: CommitSha, text: str, limit: int = 20
@@ -366,8 +389,24 @@ class GitAnswers:
 
     def _git_at(self, repository: RepositoryName, sha: CommitSha) -> Git | None:
         """git on the mirror, when it holds the commit ``sha``."""
-        git = self._git(repository) if HEX.fullmatch(sha) else None
-        return git if git is not None and git.commit(sha) == sha else None
+        git = self._git(repository)
+        return git if git is not None and sha in self._present(git, repository, {sha}) else None
+
+    def _present(self, git: Git, repository: RepositoryName, shas: set[CommitSha]) -> set[CommitSha]:
+        """Those of ``shas`` that the mirror holds as commits. What it holds it keeps."""
+        with self._guard:
+            present = {sha for sha in shas if (repository, sha) in self._commits}
+        asked = sorted(sha for sha in shas - present if HEX.fullmatch(sha))
+        if asked:
+            names = "".join(f"{sha}\n" for sha in asked).encode()
+            answer = git.run("cat-file", "--batch-check", stdin=names, timeout_s=self._settings.git_timeout_s)
+            told = [line.split() for line in answer.decode("ascii", "replace").splitlines()]
+            found = {sha for sha, words in zip(asked, told, strict=True) if words[:2] == [sha, "commit"]}
+            present |= found
+            with self._guard:
+                for sha in found:
+                    _remember(self._commits, (repository, sha), True, COMMITS_HELD)
+        return present
 
     def _is_synced(self, repository: RepositoryName) -> bool:
         row = self._store.row(
@@ -376,15 +415,23 @@ class GitAnswers:
         return row is not None and row["synced_at"] is not None
 
     def _blamed(
+        self, git: Git, repository: RepositoryName, asked: Mapping[Place, list[int]]
+    ) -> dict[Place, dict[int, BlamedLine]]:
+        # One line beyond the end makes git refuse the whole question.
+        counts = {place: len(lines) for place, lines in self._texts.each(git, repository, asked)}
+
+        def one(place: Place) -> dict[int, BlamedLine]:
+            lines = [line for line in asked[place] if line <= counts[place]]
+            return self._blamed_file(git, repository, *place, lines) if lines else {}
+
+        with ThreadPoolExecutor(BLAMES_BESIDE) as beside:
+            return dict(zip(asked, beside.map(one, asked), strict=True))
+
+    def _blamed_file(
         self, git: Git, repository: RepositoryName, sha: CommitSha, path: str, lines: list[int]
     ) -> dict[int, BlamedLine]:
-        # One line beyond the end makes git refuse the whole question.
-        line_count = len(self._text_lines(git, repository, sha, path))
-        asked = [line for line in lines if line <= line_count]
-        if not asked:
-            return {}
         ranges = (
-            [f"-L{first},{last}" for first, last in _ranges(asked)] if len(asked) <= BLAMED_LINES_MAX else []
+            [f"-L{first},{last}" for first, last in _ranges(lines)] if len(lines) <= BLAMED_LINES_MAX else []
         )
         # Beside the mirrors: nothing that a repository brings leaves the data folder.
         with tempfile.NamedTemporaryFile(dir=git.config.parent, prefix="ignored-", suffix=".txt") as ignored:
@@ -396,47 +443,18 @@ class GitAnswers:
             except SourceUnavailable:
                 # Too slow, too large or no text: the line's author is unknown, which is an answer.
                 return {}
-        wanted = set(asked)
+        wanted = set(lines)
         return {blamed.line: blamed for blamed in _porcelain(answer) if blamed.line in wanted}
 
     def _write_ignored(self, git: Git, repository: RepositoryName, sha: CommitSha, target: IO[bytes]) -> bool:
         """Copy the revisions that blame shall look through; git refuses a file that names anything else."""
         if ignored_revisions.PATH not in self.tree(repository, sha):
             return False
-        texts = self._text_lines(git, repository, sha, ignored_revisions.PATH)
+        texts = self._texts.of(git, repository, (sha, ignored_revisions.PATH))
         shas = ignored_revisions.parse("\n".join(texts).encode())
         target.write("".join(f"{word}\n" for word in shas).encode())
         target.flush()
         return bool(shas)
-
-    def _text_lines(self, git: Git, repository: RepositoryName, sha: CommitSha, path: str) -> tuple[str, ...]:
-        """The lines of a blob as git counts them (split at LF only); () when it is missing, binary or too large."""
-        key = (repository, sha, path)
-        with self._guard:
-            if key in self._blobs:
-                self._blobs.move_to_end(key)
-                return self._blobs[key]
-        try:
-            content = (
-                b""
-                if "\0" in path
-                else git.run(
-                    "cat-file",
-                    "blob",
-                    f"{sha}:{path}",
-                    timeout_s=self._settings.blame_timeout_s,
-                    bytes_max=BLOB_BYTES_MAX,
-                )
-            )
-        except SourceUnavailable:
-            content = b""
-        lines: list[bytes] = [] if b"\0" in content[:8000] else content.split(b"\n")
-        if lines and not lines[-1]:
-            lines.pop()
-        texts = tuple(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
-        with self._guard:
-            _remember(self._blobs, key, texts)
-        return texts
 
     def _branched(self, git: Git, repository: RepositoryName, sha: CommitSha) -> list[list[Any]]:
         """``[[base, equivalent, ...]]``, or [] when ``sha`` is on the mainline or holds none of it."""
@@ -529,6 +547,13 @@ class GitAnswers:
         with self._guard:
             _remember(self._told, (repository, sha, question), kept, ANSWERS_HELD)
         return kept
+
+
+def _excerpt(texts: Lines, line: int, around: int) -> tuple[tuple[int, str], ...]:
+    if not 1 <= line <= len(texts):
+        return ()
+    first, last = max(1, line - around), min(len(texts), line + around)
+    return tuple((n, texts[n - 1][:EXCERPT_CHARACTERS_MAX]) for n in range(first, last + 1))
 
 
 def _within(around: int) -> int:

@@ -189,17 +189,17 @@ class Assembler:
 
     def _blame(self, shown: Iterable[_Located]) -> None:
         """Ask who wrote the lines of all frames, each file once."""
-        lines: dict[tuple[RepositoryName, CommitSha, str], set[int]] = defaultdict(set)
+        lines: dict[RepositoryName, dict[tuple[CommitSha, str], set[int]]] = defaultdict(dict)
         for located in shown:
             repository = self._services.get(located.cause["service"], ServiceCode(None)).repository
             for sha, placed in _located_at(located):
                 for frame, path, how in placed:
                     # The line of what a compiler wrote is no line of its source.
                     if repository and path and frame.line and how != TRANSPILED:
-                        lines[(repository, sha, path)].add(frame.line)
-        for repository, sha, path in sorted(lines):
-            answer = self._port.blame(repository, sha, path, tuple(sorted(lines[(repository, sha, path)])))
-            self._blamed.update({(repository, sha, path, line): found.sha for line, found in answer.items()})
+                        lines[repository].setdefault((sha, path), set()).add(frame.line)
+        for repository, asked in sorted(lines.items()):
+            for place, answer in self._port.blames(repository, asked).items():
+                self._blamed.update({(repository, *place, line): found.sha for line, found in answer.items()})
 
     # --- one shape ------------------------------------------------------------------------------------
 

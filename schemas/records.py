@@ -264,6 +264,11 @@ class RepositoryPort(Protocol):
     ) -> dict[int, BlamedLine]:
         """Who last wrote each of ``lines`` (1-based) of ``path`` at ``sha``; lines git cannot answer are left out."""
 
+    def blames(
+        self, repository: RepositoryName, asked: Mapping[tuple[CommitSha, str], Iterable[int]]
+    ) -> dict[tuple[CommitSha, str], dict[int, BlamedLine]]:
+        """The same for each (sha, path)."""
+
     def excerpt(
         self, repository: RepositoryName, sha: CommitSha, path: str, line: int, around: int = 3
     ) -> tuple[tuple[int, str], ...]:

@@ -214,6 +214,11 @@ class Repository:
         known = self.lines.get((sha, path), {})
         return {line: BlamedLine(line, CommitSha(known[line]), path, line) for line in lines if line in known}
 
+    def blames(
+        self, repository: RepositoryName, asked: Mapping[tuple[CommitSha, str], Iterable[int]]
+    ) -> dict[tuple[CommitSha, str], dict[int, BlamedLine]]:
+        return {place: self.blame(repository, *place, tuple(sorted(lines))) for place, lines in asked.items()}
+
     def excerpt(
         self,
         repository: RepositoryName,

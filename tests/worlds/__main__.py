@@ -6,14 +6,19 @@ import os
 import sys
 import tempfile
 import time
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from worlds import parity, scoring
+from api import queries
+from worlds import parity, rates, scoring
 from worlds.cases import Case, cases, traits
 from worlds.traffic import Sampling
 from worlds.world import WorldSettings, generate, run
+
+LARGE = WorldSettings(days=70, changes=240, defects=24, hazard_ratio=1.7)
+"""For rates: longer than the follow-up by far, and with enough failures to compare."""
 
 LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("everything", {}),
@@ -34,35 +39,62 @@ def main() -> None:
     asked = _arguments()
     found: dict[str, list[Case]] = {}
     changes: list[dict[str, Any]] = []
+    figures: list[rates.Asked] = []
+    advised: dict[str, Counter[str]] = {}
     with Path(asked.cases or os.devnull).open("w", encoding="utf-8") as out:
         for name, changed in LADDER if asked.ladder else LADDER[:1]:
             found[name] = []
             for seed in range(asked.first, asked.first + asked.seeds):
-                listed, made = _world(seed, name, replace(WorldSettings(spans=asked.spans), **changed))
+                settings = replace(LARGE if asked.rates else WorldSettings(), spans=asked.spans, **changed)
+                made = _world(seed, name, settings, has_rates=asked.rates)
+                listed = made.cases
                 found[name] += listed
-                changes += made
+                changes += made.changes
+                figures += made.rates
+                advised.setdefault(name, Counter()).update(made.advice)
                 out.writelines(json.dumps(scoring.row(c, {"cell": name}), default=str) + "\n" for c in listed)
     every = [case for listed in found.values() for case in listed]
     print(scoring.report(every))
     if not asked.ladder:
         print("\n" + parity.report(every, changes))
+    if asked.rates:
+        print("\n" + rates.report(figures))
     if asked.ladder:
         cells = [(name, scoring.score(listed)) for name, listed in found.items()]
         print("\n" + scoring.table("by cell of the ladder", cells))
+        print("\n" + scoring.intervals(found))
+        print(f"\n{'what the doctor names first':<20} by service")
+        for name, codes in advised.items():
+            print(f"{name:<20} " + ", ".join(f"{code} {count}" for code, count in codes.most_common()))
     if asked.misses:
         print("\n" + "\n".join(scoring.miss(c) for c in every if not c.is_right()))
 
 
-def _world(seed: int, name: str, settings: WorldSettings) -> tuple[list[Case], list[dict[str, Any]]]:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What one world gave. ``advice``: the code of what each service's doctor names first, or ``nothing``."""
+
+    cases: list[Case]
+    changes: list[dict[str, Any]]
+    rates: list[rates.Asked]
+    advice: list[str]
+
+
+def _world(seed: int, name: str, settings: WorldSettings, *, has_rates: bool) -> _Made:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         world = generate(seed, settings)
         answers = run(world, Path(folder))
         listed = cases(answers)
+        figures = rates.asked(answers) if has_rates else []
+        services = queries.services(answers.installation.store, answers.installation.settings)
         answers.close()
     right, took = sum(c.is_right() for c in listed), time.monotonic() - started
     print(f"{name}, seed {seed}: {right} of {len(listed)} right, {took:.1f} s", file=sys.stderr, flush=True)
-    return listed, [{"seed": seed, "sha": c.sha, **traits(c)} for c in world.changes()]
+    advice = [next((a["code"] for a in s["advice"] if a["gain"]), "nothing") for s in services]
+    return _Made(
+        listed, [{"seed": seed, "sha": c.sha, **traits(c)} for c in world.changes()], figures, advice
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -71,6 +103,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
     parser.add_argument("--spans", type=int, default=80_000, help="about how many spans a world has")
     parser.add_argument("--ladder", action="store_true", help="also with less: sampling, stacks, revisions")
+    parser.add_argument(
+        "--rates",
+        action="store_true",
+        help="AI-made changes fail 1.7 times as often; do the rates' intervals hold that?",
+    )
     parser.add_argument(
         "--cases", help="write every case with its evidence to this file, a JSON object a line"
     )

@@ -89,6 +89,7 @@ class History:
         changes: int,
         defects: int,
         ai_share: float,
+        hazard_ratio: float,
         tag_share: float,
         named_share: float,
         days: int,
@@ -105,6 +106,8 @@ class History:
         self.planter = Planter(self.company, random.Random(f"{seed}/defects"))
         self.tags = random.Random(f"{seed}/tags")
         self.ai_share, self.tag_share, self.named_share = ai_share, tag_share, named_share
+        risk = ai_share * hazard_ratio
+        self.defects_ai_share = risk / (risk + 1 - ai_share) if risk else 0.0
         self.changes: dict[str, list[Change]] = {r.name: [] for r in self.company.repositories}
         self.texts: dict[str, list[dict[str, Text]]] = {r.name: [] for r in self.company.repositories}
         self.deployments: dict[str, list[Deployment]] = {s.name: [] for s in self.company.services}
@@ -243,7 +246,7 @@ class History:
 
     def _defect(self, at: datetime) -> None:
         """A change that holds a defect beside what it is for."""
-        is_ai = self.tags.random() < self.ai_share
+        is_ai = self.tags.random() < self.defects_ai_share
         for mechanism in [*self._wanted]:
             for service in self.company.chance.sample(self.company.services, len(self.company.services)):
                 kind_words: list[str] = []

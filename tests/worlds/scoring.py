@@ -1,9 +1,12 @@
 """How well the answers agree with the truth: figures over cases, and tables of them as text."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
+
+from scipy import stats
 
 from worlds.cases import Case
 
@@ -92,6 +95,39 @@ def report(cases: Sequence[Case]) -> str:
         _reliability(cases),
     ]
     return "\n\n".join(parts)
+
+
+def intervals(cells: Mapping[str, Sequence[Case]]) -> str:
+    """Per cell: top-1 with its interval, and the mean weight of what stands first beside how often it is right.
+
+    Intervals are of means over worlds (a world's cases stand and fall together), 95 %, by the spread between worlds.
+    """
+    head = f"{'by cell of the ladder':<20}{'worlds':>7}{'top-1':>8}{'95 %':>16}{'first weighs':>14}{'95 %':>16}{'is right':>10}"
+    lines = [head, "-" * len(head)]
+    for name, cases in cells.items():
+        by_seed: dict[int, list[Case]] = defaultdict(list)
+        for case in cases:
+            by_seed[case.seed].append(case)
+        first = [[s for s in c.suspects[:1] if s["candidate"] != "unattributed"] for c in cases]
+        claimed = [(c, float(s[0]["weight"])) for c, s in zip(cases, first, strict=True) if s]
+        right = _between([[float(c.is_right()) for c in listed] for listed in by_seed.values()])
+        weight = _between([[w for c, w in claimed if c.seed == seed] for seed in by_seed])
+        true = sum(c.is_right() for c, _ in claimed) / len(claimed) if claimed else 0.0
+        lines.append(f"{name:<20}{len(by_seed):>7}{right:>24}{weight:>30}{true:>10.3f}")
+    return "\n".join(lines)
+
+
+def _between(worlds: Sequence[Sequence[float]]) -> str:
+    """Mean over all values and its interval, as text; worlds are the units (ratio estimator, t quantile)."""
+    listed = [w for w in worlds if w]
+    total = sum(map(len, listed))
+    mean = sum(map(sum, listed)) / total
+    if len(listed) < 2:
+        return f"{mean:.3f}  {'':<14}"
+    residuals = [sum(w) - mean * len(w) for w in listed]
+    spread = sqrt(len(listed) / (len(listed) - 1) * sum(r * r for r in residuals)) / total
+    margin = float(stats.t.ppf(0.975, len(listed) - 1)) * spread
+    return f"{mean:.3f}  {max(mean - margin, 0):.3f} to {min(mean + margin, 1):.3f}"
 
 
 def _by(cases: Sequence[Case], key: Callable[[Case], str]) -> list[tuple[str, Score]]:

@@ -35,7 +35,8 @@ class WorldSettings:
 
     ``stack_share``: share of services whose failures come with stacks; ``revision_share``: of those whose resources name
     the commit that runs. ``named_share``: of
-    the reverts and references of fixes that would name their change, those that do. ``tags``: real | none | flipped. ``spans``: how many are
+    the reverts and references of fixes that would name their change, those that do. ``hazard_ratio``: how many times as
+    often a change that AI made holds a defect. ``tags``: real | none | flipped. ``spans``: how many are
     written, about.
     """
 
@@ -48,6 +49,7 @@ class WorldSettings:
     stack_share: float = 1.0
     revision_share: float = 1.0
     ai_share: float = 0.45
+    hazard_ratio: float = 1.0
     tag_share: float = 0.75
     named_share: float = 1.0
     tags: str = "real"
@@ -77,7 +79,7 @@ def generate(seed: int, settings: WorldSettings | None = None) -> World:
     changes = settings.changes or chance.randint(60, 150)
     history = History(
         seed, services=services, changes=changes, defects=settings.defects, ai_share=settings.ai_share,
-        tag_share=settings.tag_share, named_share=settings.named_share, days=settings.days,
+        hazard_ratio=settings.hazard_ratio, tag_share=settings.tag_share, named_share=settings.named_share, days=settings.days,
         mechanisms=settings.mechanisms,
     )  # fmt: skip
     found = causes_.of(history, troubles.make(history, seed, settings.troubles))
