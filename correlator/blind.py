@@ -280,6 +280,9 @@ class _Read:
         self._know(ids)
         return [row for i in ids for row in self._exceptions.get(i, ()) if row["recorded_at"] <= as_of]
 
+    def serving(self, routes: Collection[str], until: datetime) -> Sequence[Row]:
+        return self._reader.serving(routes, until)
+
     def instances(self, shapes: Sequence[Row], until: datetime) -> Sequence[Row]:
         return self._reader.instances(shapes, until)
 
@@ -319,6 +322,9 @@ class _Reader:
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> Sequence[Row]:
         return self.read.trace_exceptions(trace_ids, self.as_of)
+
+    def serving(self, routes: Collection[str], until: datetime) -> Sequence[Row]:
+        return self.read.serving(routes, min(until, self.as_of))
 
     def instances(self, shapes: Sequence[Row], until: datetime) -> Sequence[Row]:
         return self.read.instances(shapes, min(until, self.as_of))

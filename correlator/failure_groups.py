@@ -198,7 +198,7 @@ class Assembler:
                     if repository and path and frame.line and how != TRANSPILED:
                         lines[repository].setdefault((sha, path), set()).add(frame.line)
         for repository, asked in sorted(lines.items()):
-            for place, answer in self._port.blames(repository, asked).items():
+            for place, answer in self._port.blames(repository, dict(sorted(asked.items()))).items():
                 self._blamed.update({(repository, *place, line): found.sha for line, found in answer.items()})
 
     # --- one shape ------------------------------------------------------------------------------------

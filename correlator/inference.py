@@ -30,6 +30,7 @@ from correlator import (
     incidents,
     instances,
     mainlines,
+    named_routes,
     outcomes,
     paces,
     plausible,
@@ -56,7 +57,14 @@ from correlator.paces import Pace
 from correlator.shapes import Shape
 from correlator.traffic import Operation
 from schemas import tables
-from schemas.records import Branch, CommitSha, RepositoryName, RepositoryPort, Suspect
+from schemas.records import (
+    Branch,
+    CommitSha,
+    RepositoryName,
+    RepositoryPort,
+    Suspect,
+    SuspectEvidence,
+)
 from schemas.settings import Settings
 from schemas.tables import Table
 from schemas.vocabulary import HTTP_ROUTE, OutcomeKind
@@ -107,6 +115,9 @@ class Reader(Protocol):
 
     def traffic(self, operations: Collection[Operation]) -> Rows:
         """Rows of ``operation_traffic.sql``."""
+
+    def serving(self, routes: Collection[str], until: datetime) -> Rows:
+        """Rows of ``serving_services.sql``, as of ``until``."""
 
     def watched(self, asked: Rows) -> Rows:
         """Rows of ``watched_incidents.sql``, of rows of ``asked_incidents``."""
@@ -526,6 +537,29 @@ class Inference:
         return incident_states.fold(self._facts.incident_events)
 
     @cached_property
+    def _serving(self) -> dict[str, set[str]]:
+        """route that an incident names -> services that answer it."""
+        named = {route for s in self._states for route in complaints.named_paths(s["title"] or "")}
+        found: dict[str, set[str]] = defaultdict(set)
+        for row in self._reader.serving(named, self._facts.as_of):
+            found[row["route"]].add(row["service"])
+        return found
+
+    def _about(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The incident as one of the service that answers the route which it names, when its own does not and one does.
+
+        Who opens it picks a service in a hurry, or none; a route is copied from what failed.
+        """
+        serving = {
+            name
+            for route in complaints.named_paths(state["title"] or "")
+            for name in self._serving.get(route, ())
+        }
+        return (
+            state if len(serving) != 1 or state["service"] in serving else state | {"service": min(serving)}
+        )
+
+    @cached_property
     def _links(self) -> dict[str, list[incident_links.Link]]:
         as_of = self._facts.as_of
         return {s["incident_id"]: incident_links.score(s, self._groups, as_of=as_of) for s in self._states}
@@ -553,7 +587,7 @@ class Inference:
 
     def _worded(self) -> dict[str, list[Suspect]]:
         """incident id -> suspects by its words, of the incidents that no failing span explains."""
-        alone = [s for s in self._states if not self._links[s["incident_id"]]]
+        alone = [self._about(s) for s in self._states if not self._links[s["incident_id"]]]
         environments = sorted({row["environment"] for row in self._running})
         listed = {
             s["incident_id"]: unlinked.candidates(
@@ -574,10 +608,42 @@ class Inference:
                 listed[s["incident_id"]],
                 hunks=hunks,
                 named=self._named_by(s),
+                at_routes=self._at_routes(s, listed[s["incident_id"]]),
                 weights=self._weights,
             )
             for s in alone
         }
+
+    def _at_routes(self, state: Row, listed: Sequence[candidates.Listed]) -> dict[str, list[SuspectEvidence]]:
+        """What each candidate did where the code that ran, when the incident was opened, serves a route that it names."""
+        routes = complaints.named_paths(state["title"] or "")
+        place = self._code.get(state["service"] or "")
+        if not routes or place is None or place.repository is None:
+            return {}
+        known = (
+            [state["environment"]]
+            if state["environment"]
+            else sorted(self._environments_of[state["service"]])
+        )
+        running = [self._timeline.at(state["service"], name, state["opened_at"]) for name in known]
+        shas = {CommitSha(r["sha"]) for r in running if r and r["sha"]}
+        hits = {
+            (path, line)
+            for sha in sorted(shas)
+            for route in sorted(routes)
+            for path, line in self._said_at(place.repository, sha, route)
+            if revisions.touches([path], place.path)
+        }
+        own = {CommitSha(c.change["sha"]) for c in listed if c.change["repository"] == place.repository}
+        found = self._port.diffs(place.repository, own) if hits else {}
+        diffs = {str(sha): hunks for sha, hunks in found.items()}
+        return named_routes.evidence(complaints.of(state), hits, diffs, self._weights)
+
+    def _said_at(self, repository: RepositoryName, sha: CommitSha, route: str) -> tuple[tuple[str, int], ...]:
+        """(path, line) where ``route`` stands in code; frameworks write its parameters in ways of their own."""
+        found = self._port.search(repository, sha, route)
+        fixed = named_routes.before_parameters(route)
+        return found or (self._port.search(repository, sha, fixed) if len(fixed) > len("/a") else ())
 
     @cached_property
     def _answers(self) -> list[incidents.Answer]:
@@ -623,7 +689,7 @@ class Inference:
     def _paces(self) -> dict[str, Pace]:
         """incident id -> what durations say, of the incidents about slowness that no failure explains."""
         slow = [
-            s
+            self._about(s)
             for s in self._states
             if not self._links[s["incident_id"]] and complaints.of(s) is Complaint.SLOWNESS
         ]
@@ -642,8 +708,9 @@ class Inference:
     def _seen(self) -> list[tuple[Row, float | None]]:
         """Rows of ``watched_incidents.sql``, each with the sampling ratio that is configured for its service."""
         known = self._environments_of
-        seen = self._reader.watched([row for s in self._states for row in services.watched_at(s, known)])
-        service_of = {s["incident_id"]: s["service"] for s in self._states}
+        states = [self._about(s) for s in self._states]
+        seen = self._reader.watched([row for s in states for row in services.watched_at(s, known)])
+        service_of = {s["incident_id"]: s["service"] for s in states}
         return [(row, self._settings.sampling_ratio_of(service_of[row["incident_id"]])) for row in seen]
 
     @cached_property

@@ -13,6 +13,8 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -321,6 +323,11 @@ class _StoreReader:
         with self._store.registered("asked_operations", asked):
             return self._store.rows(sql("correlator", "operation_traffic"))
 
+    def serving(self, routes: Collection[str], until: datetime) -> list[Row]:
+        if not routes:
+            return []
+        return self._store.rows(sql("correlator", "serving_services"), routes=sorted(routes), until=until)
+
     def watched(self, asked: Sequence[Mapping[str, Any]]) -> list[Row]:
         if not asked:
             return []
@@ -378,11 +385,23 @@ class _StoreReader:
         return self._store.rows(sql("correlator", name), trace_ids=list(trace_ids), until=self._as_of)
 
 
+@cache
+def _code() -> str:
+    """SHA-256 of all that this package holds, 12 hex digits: another program infers anew, whatever it says of itself."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".py", ".sql", ".toml"):
+            digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def rules() -> str:
     """Versions of every rule that shapes an inference, as JSON."""
     versions: Mapping[str, str] = {
         "catalogue": catalogue().version,
         "categories": categories.VERSION,
+        "code": _code(),
         "drift": drift.rules(),
         "fingerprint": fingerprint.VERSION,
         "ownership": ownership.VERSION,

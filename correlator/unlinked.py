@@ -86,13 +86,15 @@ def weigh(
     *,
     hunks: Mapping[str, Sequence[Row]],
     named: frozenset[str],
+    at_routes: Mapping[str, Sequence[SuspectEvidence]],
     weights: Weights,
 ) -> list[Suspect]:
-    """Suspects by the words that the incident and a change share; rare ones count more.
+    """Suspects by the words that the incident and a change share, rare ones count more, and by the routes it names.
 
     Args:
         hunks: change sha -> rows of ``hunks``.
         named: changes that the incident names by sha.
+        at_routes: change sha -> ``named_routes.evidence``.
     """
     labels = json.loads(state["labels"]) if state["labels"] else {}
     texts = [state["title"] or "", state["postmortem"] or "", *(str(v) for v in labels.values())]
@@ -105,14 +107,14 @@ def weigh(
         sha = candidate.change["sha"]
         shared = sorted(said & words[sha], key=lambda word: (-rarity.weight(word), word))[:4]
         total = fsum(rarity.weight(word) for word in shared)
-        pieces = []
+        pieces = [*at_routes.get(sha, ())]
         if total > 0.3:
             value = min(total, log(weights.maximum("changed_token_max")))
             text = f"the incident and the change both speak of {', '.join(shared)}"
             pieces.append(
                 SuspectEvidence(EvidenceKind.CHANGED_TOKEN, round(value, 6), text, {"tokens": shared})
             )
-        else:
+        elif not pieces:
             untouched = weights.log_ratio(EvidenceKind.UNTOUCHED)
             pieces.append(
                 SuspectEvidence(
@@ -128,7 +130,10 @@ def weigh(
             )
         weighed.append(suspects.CandidateChange(sha, candidate.share, tuple(pieces)))
     prior = NO_CHANGE_PRIOR_UNSEEN if complaints.of(state) in complaints.UNSEEN else NO_CHANGE_PRIOR
-    return suspects.weigh(weighed, [], no_change_prior=prior, is_revision_known=False, weights=weights)
+    # Where the code of the route was found it is known which code ran.
+    return suspects.weigh(
+        weighed, [], no_change_prior=prior, is_revision_known=bool(at_routes), weights=weights
+    )
 
 
 def _texts(candidate: Listed, hunks: Mapping[str, Sequence[Row]]) -> list[str]:

@@ -68,7 +68,7 @@ def test_an_older_change_that_the_incident_names_is_suspected_most() -> None:
     state = incident(opened_at=OPENED, commit_sha=sha(1)[:9])
     found = listed(*rows, commit_sha=sha(1)[:9])
     assert sha(1) in shas(found)
-    weighed = unlinked.weigh(state, found, hunks={}, named=frozenset({sha(1)}), weights=RULED)
+    weighed = unlinked.weigh(state, found, hunks={}, named=frozenset({sha(1)}), at_routes={}, weights=RULED)
     assert weighed[0].sha == sha(1)
     assert weighed[0].weight > 0.5
     assert EvidenceKind.NAMED_BY_INCIDENT in {piece.kind for piece in weighed[0].evidence}
@@ -98,14 +98,14 @@ def test_shared_rare_words_raise_a_change_and_the_masses_sum_to_one() -> None:
         sha(3): [{"path": "export.py", "tokens": ["consent_given", "export"]}]
     }
     state = incident(opened_at=OPENED, title="Exports without consent")
-    weighed = unlinked.weigh(state, found, hunks=hunks, named=frozenset(), weights=RULED)
+    weighed = unlinked.weigh(state, found, hunks=hunks, named=frozenset(), at_routes={}, weights=RULED)
     assert round(fsum(s.weight for s in weighed), 9) == 1.0
     assert weighed[0].sha == sha(3)
     assert weighed[0].weight <= RULED.cap["unknown_revision"]
 
 
 def test_without_candidates_nobody_is_suspected() -> None:
-    weighed = unlinked.weigh(incident(), [], hunks={}, named=frozenset(), weights=RULED)
+    weighed = unlinked.weigh(incident(), [], hunks={}, named=frozenset(), at_routes={}, weights=RULED)
     assert {s.candidate for s in weighed} == {Candidate.NO_CHANGE, Candidate.UNATTRIBUTED}
     assert round(fsum(s.weight for s in weighed), 9) == 1.0
 
@@ -115,7 +115,7 @@ def test_a_wrong_total_is_less_often_nobodys_doing_than_a_slow_page() -> None:
 
     def unexplained(title: str) -> float:
         state = incident(opened_at=OPENED, title=title)
-        weighed = unlinked.weigh(state, found, hunks={}, named=frozenset(), weights=RULED)
+        weighed = unlinked.weigh(state, found, hunks={}, named=frozenset(), at_routes={}, weights=RULED)
         return next(s.weight for s in weighed if s.candidate is Candidate.NO_CHANGE)
 
     assert unexplained("Totals are wrong") < unexplained("Latency is high")
