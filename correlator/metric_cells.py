@@ -6,6 +6,7 @@ tools: such rows overlap and do not add up to the total.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import product
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -113,6 +114,7 @@ def _following(local: datetime, interval: str) -> datetime:
     return local.replace(year=local.year + local.month // 12, month=local.month % 12 + 1)
 
 
+@lru_cache(maxsize=4)
 def arm_names(changes: Changes, ai_share_min: float) -> Names:
     """Arm of each change, as codes into :data:`ARMS`.
 

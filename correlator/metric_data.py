@@ -79,8 +79,21 @@ class NameLists:
         found: BoolArray = hits[self.starts[1:]] > hits[self.starts[:-1]]
         return found | (self.counts == 0) if "" in wanted else found
 
+    def holds(self, rows: IntArray, codes: IntArray) -> BoolArray:
+        """Whether the list of each of ``rows`` (-1 and beyond: no list) holds the code beside it."""
+        found = np.zeros(rows.size, dtype=bool)
+        known = np.flatnonzero((rows >= 0) & (rows < self.counts.size))
+        at, ends, wanted = self.starts[rows[known]], self.starts[rows[known] + 1], codes[known]
+        # Lists are short: each round looks at the next place of those that have one left.
+        while known.size:
+            is_left = at < ends
+            known, at, ends, wanted = known[is_left], at[is_left], ends[is_left], wanted[is_left]
+            found[known] |= self.codes[at] == wanted
+            at = at + 1
+        return found
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Changes:
     """Changes ordered by repository and sha. Times are microseconds since the epoch, :data:`NEVER` for null."""
 

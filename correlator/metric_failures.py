@@ -251,7 +251,5 @@ def _scope(data: MetricData, rows: IntArray, change: IntArray) -> IntArray:
         [services.names.index(n) if n in services.names else -1 for n in outcome_service.names] or [-1]
     )
     wanted = to_change_code[outcome_service.codes[rows]] if rows.size else np.zeros(0, np.int64)
-    owner = np.repeat(np.arange(services.counts.size), services.counts)
-    pairs = owner * max(len(services.names), 1) + services.codes
-    ran = np.isin(change * max(len(services.names), 1) + wanted, pairs) & (change >= 0) & (wanted >= 0)
+    ran = services.holds(change, wanted) & (change >= 0) & (wanted >= 0)
     return np.where(ran, wanted, -1).astype(np.int64)
