@@ -82,6 +82,11 @@ class Counters:
             "Age of the oldest accepted record that is not in the store",
             registry=self.registry,
         )
+        self.store_memory_limit_bytes = Gauge(
+            "aftermerge_store_memory_limit_bytes",
+            "What the store may take now; it rises where that was too little, up to duckdb_memory_limit",
+            registry=self.registry,
+        )
         self.load_seconds = Histogram(
             "aftermerge_load_seconds", "One load transaction", buckets=_SECONDS, registry=self.registry
         )

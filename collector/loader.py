@@ -104,6 +104,7 @@ class Loader:
         self._drained = False
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         counters.loader_lag_seconds.set_function(self.lag)
+        counters.store_memory_limit_bytes.set_function(lambda: float(store.memory_limit))
 
     def start(self) -> None:
         """Begin with what an earlier process left, then follow the spool."""
