@@ -66,7 +66,7 @@ class BlobTexts:
             yield place, self._hold(repository, place, lines)
         for place in unread:
             if place not in read:
-                yield place, self._hold(repository, place, self._alone(git, place))
+                yield place, self._hold(repository, place, alone(git, place, timeout_s=self._one_s))
 
     def _hold(self, repository: RepositoryName, place: Place, lines: Lines) -> Lines:
         with self._guard:
@@ -74,16 +74,6 @@ class BlobTexts:
             while len(self._held) > HELD:
                 self._held.popitem(last=False)
         return lines
-
-    def _alone(self, git: Git, place: Place) -> Lines:
-        sha, path = place
-        try:
-            content = git.run(
-                "cat-file", "blob", f"{sha}:{path}", timeout_s=self._one_s, bytes_max=BLOB_BYTES_MAX
-            )
-        except SourceUnavailable:
-            return ()
-        return _lines(content)
 
     def _together(self, git: Git, places: list[Place]) -> Iterator[tuple[Place, Lines]]:
         """As many of ``places``, from the first on, as git gave."""
@@ -101,6 +91,16 @@ class BlobTexts:
                     yield place, lines
         except SourceUnavailable:
             return
+
+
+def alone(git: Git, place: Place, *, timeout_s: float) -> Lines:
+    """The lines of one file, from a process of its own."""
+    sha, path = place
+    try:
+        content = git.run("cat-file", "blob", f"{sha}:{path}", timeout_s=timeout_s, bytes_max=BLOB_BYTES_MAX)
+    except SourceUnavailable:
+        return ()
+    return _lines(content)
 
 
 def _object(output: IO[bytes]) -> Lines | None:

@@ -9,14 +9,13 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from collector import hunks, ignored_revisions
+from collector import blob_texts, hunks, ignored_revisions
 from collector.git import Git, unquoted
 from schemas.errors import MalformedInput, SourceUnavailable
 from schemas.locations import Diff, OwnedFile, Owner, Stretch
 from schemas.records import CommitSha, PathChange
 from schemas.settings import Settings
 
-BLOB_BYTES_MAX = 8 * 1024 * 1024
 MOVES_MAX = 3
 """Moves of one line that are followed; each costs a blame."""
 SHAS_PER_CALL = 500
@@ -73,20 +72,7 @@ def stretches(fix: Diff) -> tuple[Stretch, ...]:
 
 def texts(git: Git, revision: CommitSha, path: str, settings: Settings) -> tuple[str, ...]:
     """The lines of a file as git counts them; () when it is missing, binary or too large."""
-    try:
-        content = git.run(
-            *("cat-file", "blob", f"{revision}:{path}"),
-            timeout_s=settings.blame_timeout_s,
-            bytes_max=BLOB_BYTES_MAX,
-        )
-    except SourceUnavailable:
-        return ()
-    if b"\0" in content[:8000]:
-        return ()
-    lines = content.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return tuple(line.rstrip(b"\r").decode("utf-8", "replace") for line in lines)
+    return blob_texts.alone(git, (revision, path), timeout_s=settings.blame_timeout_s)
 
 
 def owners(

@@ -623,7 +623,7 @@ class Inference:
         known = (
             [state["environment"]]
             if state["environment"]
-            else sorted(self._environments_of[state["service"]])
+            else sorted(self._environments_of.get(state["service"], ()))
         )
         running = [self._timeline.at(state["service"], name, state["opened_at"]) for name in known]
         shas = {CommitSha(r["sha"]) for r in running if r and r["sha"]}
