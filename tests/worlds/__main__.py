@@ -10,8 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from api import queries
+from correlator import weights
 from worlds import parity, rates, scoring
 from worlds.cases import Case, cases, traits
 from worlds.traffic import Sampling
@@ -37,6 +39,10 @@ LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
 
 def main() -> None:
     asked = _arguments()
+    if asked.flat_prior:
+        ruled = weights.load()
+        flat = replace(ruled, prior={**ruled.prior, "size_exponent": 0.0})
+        mock.patch.object(weights, "load", return_value=flat).start()
     found: dict[str, list[Case]] = {}
     changes: list[dict[str, Any]] = []
     figures: list[rates.Asked] = []
@@ -107,6 +113,9 @@ def _arguments() -> argparse.Namespace:
         "--rates",
         action="store_true",
         help="AI-made changes fail 1.7 times as often; do the rates' intervals hold that?",
+    )
+    parser.add_argument(
+        "--flat-prior", action="store_true", help="a change is as suspect as any other, however large it is"
     )
     parser.add_argument(
         "--cases", help="write every case with its evidence to this file, a JSON object a line"
