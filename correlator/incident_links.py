@@ -40,6 +40,11 @@ OTHER_KIND = 0.3
 """Score of a failure that is not what the incident complains of, against one that may be: nobody says "anyone can call it"
 of an exception."""
 
+NAMED_ELSEWHERE = 0.5
+"""Nearness of a failure of another service which the incident names, when its own has none."""
+TYPE_CHARACTERS_MIN = 9
+"""Shorter names of types are words, or the same everywhere."""
+
 SCORE_MIN = 0.15
 _SHA = re.compile(r"\b[0-9a-fA-F]{7,64}\b")
 # "#34" and ".../pull/34", ".../merge_requests/34"; not "C#3" and not "issue/#34".
@@ -48,6 +53,9 @@ _WORD = re.compile(r"[a-z][a-z0-9_]{2,}")
 _DULL = frozenset(
     {"the", "for", "and", "error", "errors", "rate", "high", "alert", "service", "failing", "from", "with"}
 )
+
+
+_Scored = tuple[float, FailureGroup, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,9 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
     Args:
         incident: one row of ``incident_states.fold``.
     """
-    scored: list[tuple[float, FailureGroup, list[dict[str, Any]]]] = []
-    for group in groups:
-        value, evidence = _score(incident, group, as_of)
-        if value < SCORE_MIN and group.row["detector"] is not None:
-            value, evidence = _silent_score(incident, group)
-        if value >= SCORE_MIN:
-            scored.append((value, group, evidence))
+    scored = _scored(incident, groups, as_of, is_elsewhere=False) or _scored(
+        incident, groups, as_of, is_elsewhere=True
+    )
     if not scored:
         return []
     # Squares sharpen: a group that matches by service, time and text leaves little to one that matches by time alone.
@@ -86,7 +90,26 @@ def score(incident: Row, groups: Sequence[FailureGroup], *, as_of: datetime) -> 
     return sorted(kept, key=lambda link: (-link.weight, link.group_id))
 
 
-def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, list[dict[str, Any]]]:
+def _scored(
+    incident: Row, groups: Sequence[FailureGroup], as_of: datetime, *, is_elsewhere: bool
+) -> list[_Scored]:
+    """The groups that may belong to the incident; with ``is_elsewhere`` those of any service that it names otherwise."""
+    found: list[_Scored] = []
+    for group in groups:
+        nearness = _service_score(incident["service"], group)
+        if nearness == 0.0 and is_elsewhere and _is_named(incident, group):
+            nearness = NAMED_ELSEWHERE
+        value, evidence = _score(incident, group, as_of, nearness)
+        if value < SCORE_MIN and group.row["detector"] is not None:
+            value, evidence = _silent_score(incident, group, nearness)
+        if value >= SCORE_MIN:
+            found.append((value, group, evidence))
+    return found
+
+
+def _score(
+    incident: Row, group: FailureGroup, as_of: datetime, nearness: float
+) -> tuple[float, list[dict[str, Any]]]:
     row = group.row
     evidence: list[dict[str, Any]] = []
     if incident["trace_id"] and incident["trace_id"] in group.named_traces:
@@ -97,7 +120,6 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
         return 0.0, []
     if not environments.is_same(incident["environment"], row["environment"]):
         return 0.0, []
-    nearness = _service_score(incident["service"], group)
     if nearness == 0.0:
         return 0.0, []
     low, high = group.failures.before(since), group.failures.until(until)
@@ -119,14 +141,13 @@ def _score(incident: Row, group: FailureGroup, as_of: datetime) -> tuple[float, 
     return nearness * freshness * volume * (0.6 + 0.4 * text) * kind, evidence
 
 
-def _silent_score(incident: Row, group: FailureGroup) -> tuple[float, list[dict[str, Any]]]:
+def _silent_score(incident: Row, group: FailureGroup, nearness: float) -> tuple[float, list[dict[str, Any]]]:
     """Score of a drift of the days before, which only what the incident says can tell from any other."""
     row = group.row
     days = (incident["opened_at"] - row["first_seen_at"]) / timedelta(days=1)
     is_near = row["first_seen_at"] <= incident["opened_at"] <= row["last_seen_at"] + SILENT_REACH
     if not is_near or not environments.is_same(incident["environment"], row["environment"]):
         return 0.0, []
-    nearness = _service_score(incident["service"], group)
     text, words = _text_score(incident, group)
     complaint = complaints.of(incident)
     said: FailureCategory | complaints.Complaint = category_texts.of(incident).category
@@ -215,6 +236,23 @@ def _service_score(service: str | None, group: FailureGroup) -> float:
     return 0.8 if _is_called(service, group) else 0.0
 
 
+def _is_named(incident: Row, group: FailureGroup) -> bool:
+    """True when the title holds the type of the failure, or the route or the operation on which it happens.
+
+    Who opens an incident in a hurry picks the wrong service; what he copies from a log is right.
+    """
+    title = incident["title"] or ""
+    kind = re.split(r"[.:\\*]+", group.facts.exception_type or "")[-1]
+    operation = group.row["operation"] or ""
+    route = operation.rsplit(" ", 1)[-1]
+    names = [
+        *([kind] if len(kind) >= TYPE_CHARACTERS_MIN else []),
+        *([route] if route in complaints.named_paths(title) else []),
+        *([operation] if " " in operation else []),
+    ]
+    return any(name in title and re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/])", title) for name in names)
+
+
 def _is_called(service: str, group: FailureGroup) -> bool:
     """True when the failure is a call to ``service``: one that is down sends no spans, its callers do."""
     address = str(group.facts.attributes.get(SERVER_ADDRESS) or "")
@@ -227,7 +265,9 @@ def _service_text(service: str | None, group: FailureGroup) -> str:
     if service == group.row["service"]:
         return f"the failure began in {service}"
     if service not in group.row["callers"]:
-        return f"{group.row['service']} failed in calling {service}"
+        if _is_called(service, group):
+            return f"{group.row['service']} failed in calling {service}"
+        return f"the incident is of {service}, where nothing of its kind failed, and names this failure of {group.row['service']}"
     return f"{service} calls {group.row['service']}, where the failure began"
 
 

@@ -53,6 +53,25 @@ def test_a_surge_of_an_old_failure_explains_an_incident() -> None:
     assert weight(incident(), group("old", burst))["old"] > 0.5
 
 
+def test_an_incident_of_the_wrong_service_is_explained_by_the_failure_that_it_names() -> None:
+    failure = group("g1", FRESH)
+    kind = str(failure.facts.exception_type).rsplit(".", 1)[-1]
+    wrong = {"service": "elsewhere"}
+    assert weight(incident(title="Customers cannot pay", **wrong), failure) == {}
+    named = group("g2", FRESH, operation="POST /orders/{id}")
+    assert weight(incident(title="POST /orders/{id} fails", **wrong), named)["g2"] > 0.3
+    assert weight(incident(title="Errors on /orders/{id}", **wrong), named)["g2"] > 0.3
+    assert weight(incident(title="Errors on /orders", **wrong), named) == {}
+    assert len(kind) < incident_links.TYPE_CHARACTERS_MIN, "KeyError is everywhere"
+    assert weight(incident(title=f"{kind} in orders", **wrong), failure) == {}
+
+
+def test_what_failed_in_the_service_of_the_incident_goes_before_what_it_names_elsewhere() -> None:
+    own = group("own", FRESH)
+    named = group("named", FRESH, operation="POST /orders/{id}", service="orders")
+    assert set(weight(incident(title="POST /orders/{id} fails"), own, named)) == {"own"}
+
+
 def test_a_fresh_failure_wins_over_one_that_began_days_before() -> None:
     found = weight(incident(), group("older", steady(3)), group("fresh", FRESH))
     assert found["fresh"] > 5 * found.get("older", 0.0)

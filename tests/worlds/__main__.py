@@ -32,6 +32,7 @@ LADDER: tuple[tuple[str, dict[str, Any]], ...] = (
     ("stacks 0 %", {"stack_share": 0.0}),
     ("revision 60 %", {"revision_share": 0.6}),
     ("revision 20 %", {"revision_share": 0.2}),
+    ("revision 20 %, nobody tells", {"revision_share": 0.2, "told_share": 0.0}),
     ("nobody names", {"named_share": 0.0}),
     ("poor", {"sampling": Sampling("tail", 0.1), "stack_share": 0.5, "revision_share": 0.2}),
 )
@@ -49,6 +50,8 @@ def main() -> None:
     advised: dict[str, Counter[str]] = {}
     with Path(asked.cases or os.devnull).open("w", encoding="utf-8") as out:
         for name, changed in LADDER if asked.ladder else LADDER[:1]:
+            if asked.cell and name not in asked.cell:
+                continue
             found[name] = []
             for seed in range(asked.first, asked.first + asked.seeds):
                 settings = replace(LARGE if asked.rates else WorldSettings(), spans=asked.spans, **changed)
@@ -69,9 +72,9 @@ def main() -> None:
         cells = [(name, scoring.score(listed)) for name, listed in found.items()]
         print("\n" + scoring.table("by cell of the ladder", cells))
         print("\n" + scoring.intervals(found))
-        print(f"\n{'what the doctor names first':<20} by service")
+        print(f"\n{'what the doctor names first':<28} by service")
         for name, codes in advised.items():
-            print(f"{name:<20} " + ", ".join(f"{code} {count}" for code, count in codes.most_common()))
+            print(f"{name:<28} " + ", ".join(f"{code} {count}" for code, count in codes.most_common()))
     if asked.misses:
         print("\n" + "\n".join(scoring.miss(c) for c in every if not c.is_right()))
 
@@ -109,6 +112,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
     parser.add_argument("--spans", type=int, default=80_000, help="about how many spans a world has")
     parser.add_argument("--ladder", action="store_true", help="also with less: sampling, stacks, revisions")
+    parser.add_argument("--cell", action="append", help="of the ladder, this cell only")
     parser.add_argument(
         "--rates",
         action="store_true",

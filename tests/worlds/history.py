@@ -92,6 +92,7 @@ class History:
         hazard_ratio: float,
         tag_share: float,
         named_share: float,
+        told_share: float,
         days: int,
         mechanisms: tuple[str, ...] = (),
     ) -> None:
@@ -106,6 +107,7 @@ class History:
         self.planter = Planter(self.company, random.Random(f"{seed}/defects"))
         self.tags = random.Random(f"{seed}/tags")
         self.ai_share, self.tag_share, self.named_share = ai_share, tag_share, named_share
+        self.told_share = told_share
         risk = ai_share * hazard_ratio
         self.defects_ai_share = risk / (risk + 1 - ai_share) if risk else 0.0
         self.changes: dict[str, list[Change]] = {r.name: [] for r in self.company.repositories}
@@ -357,7 +359,7 @@ class History:
             if not is_hotfix and last is not None and self.chance.random() < 0.15
             else None
         )
-        deployment = Deployment(service, at, position, False, canary, self.chance.random() < 0.93)
+        deployment = Deployment(service, at, position, False, canary, self.chance.random() < self.told_share)
         self.deployments[service.name].append(deployment)
         for planted in self.planted:
             change = planted.change

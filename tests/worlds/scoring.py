@@ -102,7 +102,7 @@ def intervals(cells: Mapping[str, Sequence[Case]]) -> str:
 
     Intervals are of means over worlds (a world's cases stand and fall together), 95 %, by the spread between worlds.
     """
-    head = f"{'by cell of the ladder':<20}{'worlds':>7}{'top-1':>8}{'95 %':>16}{'first weighs':>14}{'95 %':>16}{'is right':>10}"
+    head = f"{'by cell of the ladder':<28}{'worlds':>7}{'top-1':>8}{'95 %':>16}{'first weighs':>14}{'95 %':>16}{'is right':>10}"
     lines = [head, "-" * len(head)]
     for name, cases in cells.items():
         by_seed: dict[int, list[Case]] = defaultdict(list)
@@ -113,7 +113,7 @@ def intervals(cells: Mapping[str, Sequence[Case]]) -> str:
         right = _between([[float(c.is_right()) for c in listed] for listed in by_seed.values()])
         weight = _between([[w for c, w in claimed if c.seed == seed] for seed in by_seed])
         true = sum(c.is_right() for c, _ in claimed) / len(claimed) if claimed else 0.0
-        lines.append(f"{name:<20}{len(by_seed):>7}{right:>24}{weight:>30}{true:>10.3f}")
+        lines.append(f"{name:<28}{len(by_seed):>7}{right:>24}{weight:>30}{true:>10.3f}")
     return "\n".join(lines)
 
 

@@ -35,7 +35,8 @@ class WorldSettings:
 
     ``stack_share``: share of services whose failures come with stacks; ``revision_share``: of those whose resources name
     the commit that runs. ``named_share``: of
-    the reverts and references of fixes that would name their change, those that do. ``hazard_ratio``: how many times as
+    the reverts and references of fixes that would name their change, those that do. ``told_share``: of the deployments, those that somebody tells
+    of. ``hazard_ratio``: how many times as
     often a change that AI made holds a defect. ``tags``: real | none | flipped. ``spans``: how many are
     written, about.
     """
@@ -52,6 +53,7 @@ class WorldSettings:
     hazard_ratio: float = 1.0
     tag_share: float = 0.75
     named_share: float = 1.0
+    told_share: float = 0.93
     tags: str = "real"
     spans: int = 80_000
     mechanisms: tuple[str, ...] = ()
@@ -79,7 +81,7 @@ def generate(seed: int, settings: WorldSettings | None = None) -> World:
     changes = settings.changes or chance.randint(60, 150)
     history = History(
         seed, services=services, changes=changes, defects=settings.defects, ai_share=settings.ai_share,
-        hazard_ratio=settings.hazard_ratio, tag_share=settings.tag_share, named_share=settings.named_share, days=settings.days,
+        hazard_ratio=settings.hazard_ratio, tag_share=settings.tag_share, named_share=settings.named_share, told_share=settings.told_share, days=settings.days,
         mechanisms=settings.mechanisms,
     )  # fmt: skip
     found = causes_.of(history, troubles.make(history, seed, settings.troubles))
