@@ -19,6 +19,8 @@ from schemas.store import Row, Store, sql
 from schemas.vocabulary import Candidate, TrafficCaveat
 
 MILLION = 1_000_000
+UNCOUNTED_MAX = 20_000
+"""Spans that every answer about services looks through before they are counted by the hour."""
 
 
 # --- changes ----------------------------------------------------------------------------------------
@@ -353,10 +355,15 @@ def _failure_group(row: Row) -> Row:
 
 
 def services(store: Store, settings: Settings) -> list[Row]:
-    """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``)."""
+    """Per service: what is known, and what is missing for an answer (``schemas.responses.ServiceStatus``).
+
+    Spans that no hour counts yet count too, unless they are many: then the hours follow within seconds, and looking
+    through them would take most of the answer.
+    """
+    is_exact = store.value(sql("api", "uncounted")) <= UNCOUNTED_MAX
     return [
         doctor.status(row, settings.sampling_ratio_of(row["service"]))
-        for row in store.rows(sql("api", "services"))
+        for row in store.rows(sql("api", "services"), is_exact=is_exact)
     ]
 
 

@@ -1,6 +1,6 @@
 -- Question: what is known of each service, and so, what is missing for an answer about it?
 -- One row: one service seen in telemetry, deployments, incidents or mappings.
--- Parameters: none.
+-- Parameters: $is_exact: spans that no hour counts yet are counted too.
 -- Order: by name.
 WITH seen AS (
     SELECT service, span_count, weighed_count, span_weight, revision, last_seen_at FROM operation_hours
@@ -13,6 +13,7 @@ WITH seen AS (
         revision,
         seen_at AS last_seen_at
     FROM unfolded_spans
+    WHERE $is_exact
 ),
 -- Texts that name a commit, by themselves or by facts about what they name.
 named AS (

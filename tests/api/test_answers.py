@@ -1,6 +1,7 @@
 """Changes, incidents, attributions, failures and services over REST."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import jsonschema
@@ -26,10 +27,11 @@ from inference_builders import (
 from rest_client import Rest, rest
 
 from api import paging, queries
+from collector import rollups
 from schemas import tables
 from schemas.responses import Attribution
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, arrow
 from schemas.vocabulary import TokenScope
 
 
@@ -346,6 +348,23 @@ def test_a_hint_is_safe_to_paste() -> None:
     store.append_rows(tables.SPANS, [span(1, service="x; rm -rf {repository}")])
     advice = queries.services(store, Settings())[0]["advice"]
     assert "'x; rm -rf {repository}'" in advice[0]["hint"]
+
+
+def test_spans_that_no_hour_counts_yet_count_at_once_unless_they_are_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store, now = Store.open(), datetime.now(UTC)
+    with store.transaction():
+        number = rollups.next_load(store, 3, now=now)
+        batch = arrow(tables.SPANS, [span(n, service="cart") for n in (1, 2, 3)])
+        store.append(tables.SPANS, rollups.stamped(batch, number))
+    (cart,) = queries.services(store, Settings())
+    assert cart["span_count"] == 3
+    monkeypatch.setattr(queries, "UNCOUNTED_MAX", 2)
+    assert queries.services(store, Settings()) == []
+    assert rollups.fold(store, Settings(), now=now) == 3
+    (cart,) = queries.services(store, Settings())
+    assert cart["span_count"] == 3
 
 
 # --- caching ----------------------------------------------------------------------------------------
