@@ -143,9 +143,7 @@ class Loader:
                 if not is_begun:
                     self._forget_old_numbers()
                     is_begun = True
-                if self._store.refresh():
-                    # Who asks first after that reads what the file says of every piece of it: better here than in an answer.
-                    self._store.value("SELECT count(*) FROM unfolded_spans")
+                self._store.refresh()
                 taken = self._take(timeout_s=0.0 if stopping else _POLL_S)
                 if self._is_due(is_last=stopping and not taken):
                     self._load()

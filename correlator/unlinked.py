@@ -1,7 +1,8 @@
 """Suspects of an incident that no failing span explains: what was deployed before it, read against its words.
 
-Some failures emit nothing: data sent without consent, a wrong total, an open door. Words are weak evidence, so no
-change weighs more than the cap for an unknown revision. Source: DESIGN "Incident links"; section 8 "degrades as a ladder".
+Some failures emit nothing: data sent without consent, a wrong total, an open door. Words are weak evidence, so by them
+alone no change weighs more than the cap for an unknown revision; where the code of a route that the incident names was
+found, and a change at it, the caps of a known one hold (``named_routes``). Source: DESIGN "Incident links"; section 8 "degrades as a ladder".
 """
 
 import json

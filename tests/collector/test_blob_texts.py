@@ -1,10 +1,11 @@
 from pathlib import Path
+from typing import IO
 
 import pytest
 from repository_builder import NAME, RepositoryBuilder, settings, synced
 
 from collector import blob_texts, mirror
-from collector.blob_texts import BlobTexts
+from collector.blob_texts import BlobTexts, Lines
 from collector.git import Git
 from schemas.records import CommitSha
 
@@ -86,7 +87,7 @@ def test_what_git_did_not_get_to_is_read_file_by_file(
     git, head = git_at
     read, calls = blob_texts._object, 0
 
-    def cut(output):  # type: ignore[no-untyped-def]
+    def cut(output: IO[bytes]) -> Lines | None:
         nonlocal calls
         calls += 1
         return read(output) if calls <= 2 else None

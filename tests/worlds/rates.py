@@ -21,7 +21,6 @@ from worlds.world import Answers, World
 
 FOLLOWUP_DAYS = 14
 ARMS = ("ai_marked", "not_ai_marked")
-RATES = ("failure_rate", "change_failure_rate")
 
 
 @dataclass(frozen=True, slots=True)
