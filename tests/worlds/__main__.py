@@ -2,12 +2,14 @@
 
 import argparse
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -48,14 +50,19 @@ def main() -> None:
     changes: list[dict[str, Any]] = []
     figures: list[rates.Asked] = []
     advised: dict[str, Counter[str]] = {}
-    with Path(asked.cases or os.devnull).open("w", encoding="utf-8") as out:
+    context = multiprocessing.get_context("fork")
+    with (
+        Path(asked.cases or os.devnull).open("w", encoding="utf-8") as out,
+        context.Pool(asked.jobs, maxtasksperchild=20) as pool,
+    ):
         for name, changed in LADDER if asked.ladder else LADDER[:1]:
             if asked.cell and name not in asked.cell:
                 continue
             found[name] = []
-            for seed in range(asked.first, asked.first + asked.seeds):
-                settings = replace(LARGE if asked.rates else WorldSettings(), spans=asked.spans, **changed)
-                made = _world(seed, name, settings, has_rates=asked.rates)
+            settings = replace(LARGE if asked.rates else WorldSettings(), spans=asked.spans, **changed)
+            seeds = range(asked.first, asked.first + asked.seeds)
+            of_seed = partial(_world, name, settings, has_rates=asked.rates)
+            for made in pool.imap(of_seed, seeds):
                 listed = made.cases
                 found[name] += listed
                 changes += made.changes
@@ -89,7 +96,7 @@ class _Made:
     advice: list[str]
 
 
-def _world(seed: int, name: str, settings: WorldSettings, *, has_rates: bool) -> _Made:
+def _world(name: str, settings: WorldSettings, seed: int, *, has_rates: bool) -> _Made:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         world = generate(seed, settings)
@@ -110,6 +117,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m worlds", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, help="how many worlds")
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
+    parser.add_argument("--jobs", type=int, default=1, help="how many worlds at a time, each in a process")
     parser.add_argument("--spans", type=int, default=80_000, help="about how many spans a world has")
     parser.add_argument("--ladder", action="store_true", help="also with less: sampling, stacks, revisions")
     parser.add_argument("--cell", action="append", help="of the ladder, this cell only")
