@@ -11,7 +11,7 @@ from correlator import estimates
 from correlator.estimates import FloatArray
 from correlator.metric_cells import Buckets, Grid, arm_names, cohort_of
 from correlator.metric_decisions import COMPARISONS, CRUDE
-from correlator.metric_failures import COUNTED_KINDS, failures_of, kinds_of
+from correlator.metric_failures import COUNTED_KINDS, counted_of, failures_of, kinds_of
 from correlator.metric_figures import Asked, Found, number
 from schemas.vocabulary import Origin
 
@@ -57,7 +57,8 @@ def _sides(asked: Asked) -> _Sides:
         np.full(who.size, -1, np.int64),
     )
     kinds = kinds_of(query, COUNTED_KINDS.get(asked.metric.id, ("incident",)))
-    failures = failures_of(query, data, replace(cohort, mature=who), grid, kinds)
+    counted = counted_of(query, data, cohort, kinds)
+    failures = failures_of(query, data, who, grid, counted)
     masses = failures.masses
     nobody = (masses.unattributed or 0.0) * masses.outcome_count
     return _Sides(estimates.summed(np.ones(cell.size), cell, 3), failures.expected(once=True), nobody)

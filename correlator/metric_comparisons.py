@@ -11,11 +11,12 @@ from scipy import special
 
 from correlator import adjusted_ratios, estimates, metric_decisions, power, ratios
 from correlator.adjusted_ratios import Adjusted
+from correlator.estimates import IntArray
 from correlator.metric_catalogue import (
     ADJUSTED_EVENTS_MIN,
     RATIO_TO_TELL,
 )
-from correlator.metric_cells import Buckets, Cohort, Grid, arm_names, cohort_of, grid_of
+from correlator.metric_cells import Buckets, Grid, arm_names, cohort_of, grid_of
 from correlator.metric_decisions import (
     ADJUSTED,
     COMPARISONS,
@@ -25,7 +26,7 @@ from correlator.metric_decisions import (
     NAIVE_METHODS,
     WEIGHTED,
 )
-from correlator.metric_failures import DENSE, INCIDENT, Failures, Masses, failures_of, kinds_of
+from correlator.metric_failures import DENSE, INCIDENT, Counted, Failures, counted_of, failures_of, kinds_of
 from correlator.metric_figures import Asked, Found
 from correlator.metric_lines import landed_of
 from correlator.metric_naive import Blamed, blamed_of, last_deployment, share_weighted
@@ -53,19 +54,15 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
     grid = grid_of(query, changes, cohort.mature, changes.deployed_at)
     kinds = kinds_of(query, default)
     rows: list[MetricRow] = []
-    masses: Masses | None = None
+    counted = counted_of(_plain(asked), data, cohort, kinds)
     # Which deployments come last before an outcome is the same in every cell.
     blamed = blamed_of(_plain(asked), data, kinds, cohort.as_of_us)
     for cell_query, labels, time, members in cells_of(query, grid):
         for comparison in COMPARISONS:
             sides = sides_of(asked, members, changes.deployed_at, comparison, is_seen=True)
-            found, masses = _failure_methods(
-                replace(asked, query=cell_query),
-                cohort,
-                sides,
-                kinds,
-                blamed if comparison == COMPARISONS[0] else None,
-            )
+            of_cell = replace(asked, query=cell_query)
+            is_default = comparison == COMPARISONS[0]
+            found = _failure_methods(of_cell, sides, counted, blamed if is_default else None)
             overlap = sides.strata(sides.who)
             rows += [
                 row_of(asked, time, {**labels, "comparison": comparison, "method": method}, sides, overlap, e)
@@ -77,22 +74,22 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
         changes=cohort.mature,
         immature_count=int(cohort.immature.size),
         never_deployed_count=cohort.never_deployed_count,
-        masses=masses,
+        masses=counted.masses,
         caveats=caveats_of(rows),
         meta={
             **metric_decisions.meta_of(rows, asked.data.tag_errors),
-            "unknown_bounds": _unknown_bounds(asked, cohort, rows, kinds),
+            "unknown_bounds": _unknown_bounds(asked, cohort.mature, rows, counted),
         },
     )
 
 
 def _failure_methods(
-    asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...], blamed: Blamed | None
-) -> tuple[dict[str, Estimated | None], Masses]:
+    asked: Asked, sides: Sides, counted: Counted, blamed: Blamed | None
+) -> dict[str, Estimated | None]:
     """Every method, the naive ones and the correction only with ``blamed``: for the default comparison."""
     level = asked.query.level
     has_all = blamed is not None
-    failures = _failures(asked, cohort, sides, kinds)
+    failures = _failures(asked, sides, counted)
     n = np.array([sides.n0, sides.n1])
     methods: dict[str, Estimated | None] = dict.fromkeys(
         (CRUDE, ADJUSTED, *((CORRECTED,) if has_all else ()))
@@ -100,7 +97,7 @@ def _failure_methods(
     if has_all:
         methods |= dict.fromkeys(NAIVE_METHODS)
     if not n.all():
-        return methods, failures.masses
+        return methods
     expected = failures.expected(once=True)
     events = float(expected[1]), float(expected[0])
     base = float(expected[0] / n[0]) or float(expected.sum() / n.sum())
@@ -119,14 +116,14 @@ def _failure_methods(
         for name, rule in ((LAST, last_deployment), (WEIGHTED, share_weighted)):
             x1, x0, ratio = rule(blamed, sides.who, sides.arm, level)
             methods[name] = Estimated(ratio, x1, x0, detectable, needed)
-    return methods, failures.masses
+    return methods
 
 
 def _plain(asked: Asked) -> MetricQuery:
     return replace(asked.query, group_by=(), interval=None)
 
 
-def _failures(asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...]) -> Failures:
+def _failures(asked: Asked, sides: Sides, counted: Counted) -> Failures:
     pair = Grid(
         ({}, {}),
         Buckets(np.zeros(2, np.int64), (asked.query.from_,)),
@@ -134,7 +131,7 @@ def _failures(asked: Asked, cohort: Cohort, sides: Sides, kinds: tuple[str, ...]
         sides.arm,
         np.full(sides.who.size, -1, np.int64),
     )
-    return failures_of(_plain(asked), asked.data, replace(cohort, mature=sides.who), pair, kinds)
+    return failures_of(_plain(asked), asked.data, sides.who, pair, counted)
 
 
 def _fit(asked: Asked, sides: Sides, failures: Failures) -> Adjusted | None:
@@ -148,7 +145,7 @@ def _fit(asked: Asked, sides: Sides, failures: Failures) -> Adjusted | None:
 
 
 def _unknown_bounds(
-    asked: Asked, cohort: Cohort, rows: list[MetricRow], kinds: tuple[str, ...]
+    asked: Asked, mature: IntArray, rows: list[MetricRow], counted: Counted
 ) -> dict[str, dict[str, float | str | None] | None]:
     """The adjusted ratio with changes of unknown origin on the one side and on the other; None where it is not known.
 
@@ -159,16 +156,14 @@ def _unknown_bounds(
     bounds: dict[str, dict[str, float | str | None] | None] = {"as_human": None, "as_ai": None}
     if asked.query.group_by or asked.query.interval:
         return bounds
-    unknown = changes.origin.codes[cohort.mature] == changes.origin.code(Origin.UNKNOWN)
+    unknown = changes.origin.codes[mature] == changes.origin.code(Origin.UNKNOWN)
     with_people = next((r for r in rows if r.groups["method"] == ADJUSTED), None)
     with_ai = with_people
     if unknown.any():
-        sides = sides_of(
-            asked, cohort.mature, changes.deployed_at, COMPARISONS[1], is_seen=True, unknown_is_ai=True
-        )
+        sides = sides_of(asked, mature, changes.deployed_at, COMPARISONS[1], is_seen=True, unknown_is_ai=True)
         with_ai = None
         if sides.n1 and sides.n0:
-            failures = _failures(asked, cohort, sides, kinds)
+            failures = _failures(asked, sides, counted)
             expected = failures.expected(once=True)
             fit = _fit(asked, sides, failures)
             found = None

@@ -11,7 +11,7 @@ import numpy as np
 from correlator.estimates import BoolArray, IntArray
 from correlator.metric_cells import ARMS, arm_names, buckets_of, cohort_of, grid_of, selected
 from correlator.metric_data import NEVER, MetricData
-from correlator.metric_failures import DENSE, INCIDENT, Masses, kinds_of, masses_of, relevant
+from correlator.metric_failures import DENSE, INCIDENT, Masses, counted_of, kinds_of
 from correlator.metric_figures import Asked, Found, figure, share_rows
 from correlator.metric_queries import MetricQuery, MetricRow, unix_us
 from schemas.vocabulary import Caveat, Origin
@@ -146,9 +146,7 @@ def coverage(asked: Asked) -> Found:
     ):
         rows += _rows(asked, name, who, at, hit)
     kinds = kinds_of(query, (*INCIDENT, *DENSE))
-    counts = relevant(query, data.outcome_columns, kinds)
-    counts &= data.outcome_columns.occurred_at <= asked.as_of_us
-    masses = masses_of(query, data.outcome_columns, counts, cohort)
+    masses = counted_of(query, data, cohort, kinds).masses
     if not query.group_by and query.interval is None:
         for name, value in (
             ("attributed_mass", masses.attributed),

@@ -151,19 +151,47 @@ def kinds_of(query: MetricQuery, default: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def failures_of(
-    query: MetricQuery, data: MetricData, cohort: Cohort, grid: Grid, kinds: tuple[str, ...]
-) -> Failures:
-    """Shares of the outcomes of ``kinds`` over the mature changes of ``cohort``, mapped onto ``grid``."""
-    changes, outcomes = data.change_columns, data.outcome_columns
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Shares of the outcomes that a question counts, whichever changes are exposed: the same in each of its cells.
+
+    ``rows``: of the outcomes' columns. Per row: ``change`` (-1 for none), ``outcome`` (numbered from 0), ``weight``,
+    and ``is_in_time``, whether the outcome occurred from the change's deployment to the end of its follow-up.
+    """
+
+    rows: IntArray
+    change: IntArray
+    outcome: IntArray
+    weight: FloatArray
+    is_in_time: BoolArray
+    masses: Masses
+
+
+def counted_of(query: MetricQuery, data: MetricData, cohort: Cohort, kinds: tuple[str, ...]) -> Counted:
+    """Outcomes of ``kinds`` until ``cohort.as_of_us``, against changes followed for ``cohort.followup_us``."""
+    outcomes = data.outcome_columns
     counts = relevant(query, outcomes, kinds) & (outcomes.occurred_at <= cohort.as_of_us)
     rows = np.flatnonzero(counts)
     change = outcomes.change[rows]
+    age = outcomes.occurred_at[rows] - np.r_[data.change_columns.deployed_at, 0][change]
+    return Counted(
+        rows,
+        change,
+        np.unique(outcomes.outcome[rows], return_inverse=True)[1].astype(np.int64),
+        outcomes.weight[rows],
+        (age >= 0) & (age <= cohort.followup_us),
+        _masses_of(query, outcomes, counts, cohort),
+    )
+
+
+def failures_of(
+    query: MetricQuery, data: MetricData, who: IntArray, grid: Grid, counted: Counted
+) -> Failures:
+    """What befell the changes ``who``, mapped onto ``grid``."""
+    changes, rows, change = data.change_columns, counted.rows, counted.change
     exposed = np.zeros(changes.count + 1, dtype=bool)
-    exposed[cohort.mature] = True
-    started = np.r_[changes.deployed_at, 0][change]
-    age = outcomes.occurred_at[rows] - started
-    inside = exposed[change] & (age >= 0) & (age <= cohort.followup_us)
+    exposed[who] = True
+    inside = exposed[change] & counted.is_in_time
     scope = _scope(data, rows, change) if _uses_service(query) else np.full(rows.size, -1, np.int64)
     if "service" in query.filters:
         wanted = [i for i, name in enumerate(changes.services.names) if name in query.filters["service"]]
@@ -177,15 +205,14 @@ def failures_of(
     key = (change * depth + part) * width + scope + 1
     unit = np.full(rows.size, -1, np.int64)
     keys, unit[inside] = np.unique(key[inside], return_inverse=True)
-    outcome = np.unique(outcomes.outcome[rows], return_inverse=True)[1].astype(np.int64)
     left, unit_scope = np.divmod(keys, width)
     unit_change, unit_part = np.divmod(left, depth)
     return Failures(
-        Shares(outcome, unit, outcomes.weight[rows]),
+        Shares(counted.outcome, unit, counted.weight),
         change,
         unit_change,
         *_placed(grid, unit_change, unit_part, unit_scope - 1, depth),
-        masses_of(query, outcomes, counts, cohort),
+        counted.masses,
     )
 
 
@@ -222,7 +249,7 @@ def relevant(query: MetricQuery, outcomes: Outcomes, kinds: tuple[str, ...]) -> 
     return mask
 
 
-def masses_of(query: MetricQuery, outcomes: Outcomes, counts: BoolArray, cohort: Cohort) -> Masses:
+def _masses_of(query: MetricQuery, outcomes: Outcomes, counts: BoolArray, cohort: Cohort) -> Masses:
     """Mass on changes, on no change and on nobody, over the outcomes from the window to the end of its follow-up."""
     end = min(unix_us(query.to) + cohort.followup_us, cohort.as_of_us + 1)
     rows = counts & (outcomes.occurred_at >= unix_us(query.from_)) & (outcomes.occurred_at < end)

@@ -15,6 +15,7 @@ from correlator.metric_failures import (
     COUNTED_KINDS,
     INCIDENT,
     Failures,
+    counted_of,
     facet_of,
     failures_of,
     kinds_of,
@@ -81,7 +82,8 @@ def exposed(asked: Asked, cohort: Cohort | None = None) -> tuple[Cohort, Grid, F
     found = cohort or cohort_of(asked.query, asked.data, asked.window_days)
     grid = grid_of(asked.query, changes, found.mature, changes.deployed_at)
     kinds = kinds_of(asked.query, COUNTED_KINDS.get(asked.metric.id, INCIDENT))
-    return found, grid, failures_of(asked.query, asked.data, found, grid, kinds)
+    counted = counted_of(asked.query, asked.data, found, kinds)
+    return found, grid, failures_of(asked.query, asked.data, found.mature, grid, counted)
 
 
 def _draw(asked: Asked, grid: Grid, failures: Failures) -> IntArray:

@@ -14,6 +14,9 @@ from scipy import optimize, special
 
 from correlator.estimates import DRAWS, FloatArray, IntArray, RatioOfSums, beta_draws, summed
 
+LEVERAGE_MAX = 0.95
+"""A change that makes its stratum's rate alone says nothing of how far changes differ there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
@@ -203,8 +206,8 @@ def stratified_of_sums(
     """Reworked lines (``part``) of added ones (``whole``) per change, compared within strata.
 
     The variance is linearised per change around the stratum's rate under the common ratio, so lines of one change fall
-    together. None where no stratum holds both arms or an arm has no
-    reworked line.
+    together, and each residual is taken as if its change had not been fitted (HC3: MacKinnon and White 1985): a huge
+    change draws its stratum's rate to itself. None where no stratum holds both arms or an arm has no reworked line.
     """
     count = int(stratum.max()) + 1 if stratum.size else 0
     sums = {
@@ -220,16 +223,13 @@ def stratified_of_sums(
     if given[1].sum() <= 0 or given[0].sum() <= 0:
         return None
     ratio = float(given[1].sum() / given[0].sum())
-    common = (sums[1, "part"] + sums[0, "part"]) / np.maximum(
-        ratio * sums[1, "whole"] + sums[0, "whole"], 1e-9
-    )
-    # One rate is fitted per stratum, so n - 1 of its n residuals are free; rates of each arm would use up two.
-    n = sums[1, "n"] + sums[0, "n"]
-    inflation = np.where(n > 1, n / np.maximum(n - 1, 1), 1.0)
+    exposure = np.maximum(ratio * sums[1, "whole"] + sums[0, "whole"], 1e-9)
+    common = (sums[1, "part"] + sums[0, "part"]) / exposure
     variance, each = {}, []
     for a, factor in ((0, 1.0), (1, ratio)):
-        at = stratum[arm == a]
-        residual = (part[arm == a] - factor * common[at] * whole[arm == a]) ** 2 * inflation[at]
+        at, lines = stratum[arm == a], factor * whole[arm == a]
+        leverage = np.minimum(lines / exposure[at], LEVERAGE_MAX)
+        residual = ((part[arm == a] - common[at] * lines) / (1 - leverage)) ** 2
         squares = residual * to[a][at] ** 2
         variance[a] = float(squares.sum())
         each.append(squares / given[a].sum() ** 2)

@@ -176,7 +176,8 @@ def _trouble(kind: str, service: Service, chance: random.Random) -> Trouble | No
         )
     if kind in ("disk", "host"):
         keeps = _calls(service, "keep") or _calls(service, "write") or queries
-        if not keeps or service.hosts < 2:
+        sites = keeps[:2] if kind == "disk" else queries
+        if not sites or service.hosts < 2:
             return None
         hours = chance.uniform(1, 24)
         signature = "disk" if kind == "disk" else "timeout"
@@ -190,7 +191,7 @@ def _trouble(kind: str, service: Service, chance: random.Random) -> Trouble | No
             "db.internal",
             frozenset(s.key for _, s in queries) if kind == "host" else frozenset(),
             frozenset({0}),
-            sites=keeps[:2] if kind == "disk" else queries,
+            sites=sites,
             signature=signature,
             names={"host": "db.internal"},
         )
