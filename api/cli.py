@@ -18,6 +18,7 @@ from api import (
     client,
     explain_commands,
     listings,
+    memory,
     provenance_commands,
     provenance_ledger_commands,
     weeks,
@@ -84,6 +85,7 @@ def serve(
     settings = _settings(
         data=data, host=host, otlp_grpc_port=otlp_grpc_port, otlp_http_port=otlp_http_port, api_port=api_port
     )
+    memory.keep_at_work()
     import asyncio
 
     from api.serve import serve as run

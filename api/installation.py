@@ -71,6 +71,7 @@ class Installation:
             memory_limit=settings.duckdb_memory_limit,
             memory_working=settings.duckdb_memory_working,
             memory_resting=settings.duckdb_memory_resting,
+            memory_behind=settings.duckdb_memory_behind,
             threads=settings.duckdb_threads,
         )
         return cls(settings, store)

@@ -7,7 +7,6 @@ that takes longer (a correlation, a fetch) is waited for beyond a bound, because
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import gc
 import hashlib
@@ -27,13 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
-import pyarrow as pa
 import structlog
 import uvicorn
 from apscheduler.schedulers.background import BackgroundScheduler
 from prometheus_client import ProcessCollector, generate_latest
 
-from api import app, auth, folder, pages, schedule, shadowing, status
+from api import app, auth, folder, memory, pages, schedule, shadowing, status
 from api.folder import Server
 from api.installation import Installation
 from api.metric_cache import DataCache
@@ -52,8 +50,6 @@ from schemas.vocabulary import TokenScope
 
 log = structlog.get_logger()
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
-"""Of glibc's malloc.h; on other systems the call fails or does nothing."""
 SWITCH_INTERVAL_S = 0.0005
 """How soon a thread at work lets the event loop run: decoding in the loader held acknowledgements up to 306 ms at the
 interpreter's default of 5 ms, and 70 ms at this (99th percentile at 20,000 spans a second)."""
@@ -63,8 +59,6 @@ JOBS_GRACE_S = 10.0
 """How long after the signal a job at work may take; what it would have written is inferred or fetched again."""
 FILES_MAX = 65_536
 """Open files that we ask for; many systems give 1024, which as many connections use up."""
-TRIM_S = 1.0
-"""Least time between two returns of free memory to the system."""
 PROGRESS_S = 5.0
 """Least time between two lines about a step that goes on."""
 
@@ -97,41 +91,9 @@ async def serve(settings: Settings, *, announce: bool = True) -> NoReturn:
     """
     shadowing.refuse()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    _hold_little_memory()
     with Installation.open(settings) as installation:
         await _run(installation, announce=announce)
     _end()
-
-
-def _hold_little_memory() -> None:
-    """Give back what was freed: at 20,000 spans a second this held 387 MB where the defaults held 439.
-
-    Arrow's own pool keeps pages for later, and glibc keeps an arena for each of some thirty threads.
-    """
-    pa.set_memory_pool(pa.system_memory_pool())
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        mallopt(_M_ARENA_MAX, 2)
-        # Fixed, for glibc raises them to 32 MiB by itself: what a batch of spans took is then kept in pieces.
-        mallopt(_M_MMAP_THRESHOLD, 1 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 1 << 20)
-
-
-def _giver() -> Callable[[int], None]:
-    """What is called after each load: once a second what loads held goes back to the system.
-
-    It takes 4 ms of CPU; at 20,000 spans a second 30 to 50 MB less are held.
-    """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    given_at = 0.0
-
-    def give(_: int) -> None:
-        nonlocal given_at
-        if trim is not None and time.monotonic() - given_at >= TRIM_S:
-            trim(0)
-            given_at = time.monotonic()
-
-    return give
 
 
 def listener(host: str, port: int, *, purpose: str) -> socket.socket:
@@ -186,7 +148,7 @@ async def _run(installation: Installation, *, announce: bool) -> None:
         counters=counters,
     )
     policy = Policy.of(settings, folder.hash_key(settings.data))
-    loader = Loader(store, spool, settings, counters, policy=policy, on_loaded=_giver())
+    loader = Loader(store, spool, settings, counters, policy=policy, on_rest=memory.rest)
     receiver = Receiver(settings, spool, counters)
     token_path = auth.first_token(store, settings.data)
     login = auth.Login()

@@ -35,7 +35,8 @@ class NotColumnar(Exception):
     """The group holds a wire form that protobuf merges and columns would lose; the walk decodes it."""
 
 
-_QUOTE, _EMPTY, _COMMA, _OPENING, _CLOSING = map(text, ('"', "", ",", "[", "]"))
+_QUOTE, _EMPTY, _COMMA, _OPENING, _CLOSING, _WHOLE = map(text, ('"', "", ",", "[", "]", ".0"))
+_MARKS_PER_NUMBER_MAX = 64
 
 
 def flat(lists: pa.ListArray) -> tuple[pa.Array, Places]:
@@ -88,6 +89,17 @@ def kinds_of(members: list[pa.Array], size: int) -> tuple[npt.NDArray[np.uint8],
     return kinds, counts <= 1
 
 
+def _repeats(numbers: Places, end: int) -> bool:
+    """True when one of ``numbers`` (0..``end``) stands twice."""
+    if end > _MARKS_PER_NUMBER_MAX * len(numbers):
+        in_order = np.sort(numbers)
+        return bool((in_order[1:] == in_order[:-1]).any())
+    # Marking is a tenth of sorting, as long as there are not many more marks than numbers.
+    is_there = np.zeros(end, np.bool_)
+    is_there[numbers] = True
+    return int(np.count_nonzero(is_there)) < len(numbers)
+
+
 class Attributes:
     """The attributes of ``count`` items, as the policy lets them be stored, in the order sent."""
 
@@ -122,9 +134,9 @@ class Attributes:
     def _fold_repeats(self) -> None:
         """A repeated key keeps its first place and its last value."""
         pairs = self._owners * len(self.keys) + self._codes
-        in_order = np.sort(pairs)
-        if not (in_order[1:] == in_order[:-1]).any():
+        if not _repeats(pairs, self.count * len(self.keys)):
             return
+        in_order = np.sort(pairs)
         order = np.argsort(pairs, kind="stable")
         is_new = np.r_[True, in_order[1:] != in_order[:-1]]
         firsts, lasts = order[is_new], order[np.r_[is_new[1:], True]]
@@ -331,7 +343,7 @@ def spelled(kind: int, values: pa.Array) -> pa.StringArray:
         case 2 | 3 | 8:
             return values.cast(pa.string())
         case 4:
-            return pa.array([attributes.double_text(number) for number in values.to_pylist()], pa.string())
+            return doubles_text(values)
         case 7:
             return pa.array(
                 [base64.b64encode(content).decode() for content in values.to_pylist()], pa.string()
@@ -340,6 +352,25 @@ def spelled(kind: int, values: pa.Array) -> pa.StringArray:
             return arrays_text(values)
         case _:
             return _nested(kind, values)
+
+
+def doubles_text(values: pa.DoubleArray) -> pa.StringArray:
+    """Numbers as :func:`collector.attributes.double_text` spells them.
+
+    Arrow's shortest digits are Python's; it leaves out the ".0" of whole numbers and takes an exponent elsewhere.
+    """
+    numbers = values.to_numpy(zero_copy_only=False)
+    texts = values.cast(pa.string())
+    size = np.abs(numbers)
+    with np.errstate(invalid="ignore"):
+        is_whole = numbers == np.floor(numbers)
+    is_alike = ((size >= 1e-4) & (size < 1e9)) | (size == 0)
+    if is_whole.any():
+        texts = pc.if_else(pa.array(is_whole), pc.binary_join_element_wise(texts, _WHOLE, _EMPTY), texts)
+    if is_alike.all():
+        return texts
+    others = [attributes.double_text(number) for number in numbers[~is_alike].tolist()]
+    return pc.replace_with_mask(texts, pa.array(~is_alike), pa.array(others, pa.string()))
 
 
 def arrays_text(encoded: pa.BinaryArray) -> pa.StringArray:

@@ -37,6 +37,8 @@ _RETRY_S_MAX = 30.0
 _DONE_KEPT = timedelta(days=7)
 """How long the number of a deleted segment is kept: far longer than a deletion takes to reach the disk."""
 _KNOWN_IDS_MAX = 100_000
+_BEHIND_SEGMENTS = 3
+"""Whole segments that wait before the loader counts as behind: at 20,000 spans a second one or two do."""
 
 # Wrong data stays wrong however often it is tried; anything else (disk, memory, a lock, a bug in our SQL) may pass
 # or be mended, and until then the segment stays where it is.
@@ -78,7 +80,8 @@ class Loader:
 
     ``settings``: ``load_rows`` spans that a transaction waits for and ``load_age_s`` seconds that it waits at most.
     ``policy``: what may be stored; made of ``settings`` when absent. ``on_loaded`` is called with the number of spans
-    and exceptions, in the loader's thread, after each commit that brought some.
+    and exceptions, in the loader's thread, after each commit that brought some; ``on_rest`` when after some commits
+    nothing is there to be read.
     """
 
     def __init__(
@@ -90,14 +93,16 @@ class Loader:
         *,
         policy: Policy | None = None,
         on_loaded: Callable[[int], None] | None = None,
+        on_rest: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
         self._spool = spool
         self._rows = settings.load_rows
         self._age_s = settings.load_age_s
+        self._behind_bytes = _BEHIND_SEGMENTS * settings.segment_bytes_max
         self._policy = policy or Policy.of(settings, secret=b"")
         self._counters = counters
-        self._on_loaded = on_loaded
+        self._on_loaded, self._on_rest = on_loaded, on_rest
         self._decoded: deque[_Decoded] = deque()
         self._known_ids: dict[str, set[int]] = {t.name: set() for t in TABLES if t.key}
         self._stopping = threading.Event()
@@ -135,7 +140,7 @@ class Loader:
 
     def _run(self) -> None:
         pause_s = 0.0
-        is_begun = False
+        is_begun = has_loaded = False
         while True:
             # Asked before looking: what was sealed before the request to stop is then seen.
             stopping = self._stopping.is_set()
@@ -147,6 +152,11 @@ class Loader:
                 taken = self._take(timeout_s=0.0 if stopping else _POLL_S)
                 if self._is_due(is_last=stopping and not taken):
                     self._load()
+                    has_loaded = True
+                elif has_loaded and not taken:
+                    has_loaded = False
+                    if self._on_rest is not None:
+                        self._on_rest()
                 elif stopping and not taken:
                     self._drained = True
                     return
@@ -227,6 +237,7 @@ class Loader:
             count -= part.count
             if part.count or part.is_last:
                 parts.append(part)
+        self._store.hurry(is_behind=self._spool.backlog_bytes > self._behind_bytes)
         started = time.perf_counter()
         try:
             self._store.patiently(lambda: self._commit(parts))

@@ -9,8 +9,6 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -130,7 +128,7 @@ class Settings(BaseSettings):
     scrub_patterns: tuple[str, ...] = Field((), description="RE2 patterns that are replaced besides")
     duckdb_memory_limit: ByteSize = Field(
         ByteSize(1_000_000_000),
-        description="what the store may take at most, when the next two are too little",
+        description="what the store may take at most, when the next three are too little",
     )
     duckdb_memory_working: ByteSize = Field(
         ByteSize(160_000_000), description="of the store while it counts, correlates or reports"
@@ -138,6 +136,9 @@ class Settings(BaseSettings):
     duckdb_memory_resting: ByteSize = Field(
         ByteSize(96_000_000),
         description="of the store while it only receives and answers; more is a cache of the file",
+    )
+    duckdb_memory_behind: ByteSize = Field(
+        ByteSize(400_000_000), description="of the store while more waits to be loaded than is being loaded"
     )
     duckdb_threads: int = Field(2, gt=0)
 
@@ -222,6 +223,10 @@ class Settings(BaseSettings):
     @field_validator("scrub_patterns")
     @classmethod
     def _refuse_patterns_that_do_not_compile(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        if patterns:
+            # A tenth of a second, which most commands would wait for without need.
+            import pyarrow as pa  # noqa: PLC0415
+            import pyarrow.compute as pc  # noqa: PLC0415
         for pattern in patterns:
             try:
                 pc.match_substring_regex(pa.array([""]), pattern)

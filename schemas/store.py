@@ -71,13 +71,15 @@ class Store:
         memory_limit: int = 2_000_000_000,
         memory_working: int | None = None,
         memory_resting: int | None = None,
+        memory_behind: int | None = None,
         threads: int = 2,
     ) -> "Store":
         """Open the file at ``path``, made when absent and upgraded when older; None: in memory, for tests.
 
         ``memory_limit`` bounds what DuckDB takes, bytes, its cache of the file included. With ``memory_working`` it
         takes no more than that in :meth:`at_work`, and with ``memory_resting`` no more than that otherwise, until
-        that turns out to be too little: then half as much more, up to ``memory_limit``.
+        that turns out to be too little: then half as much more, up to ``memory_limit``. ``memory_behind`` is for
+        :meth:`hurry`.
 
         Raises:
             StoreError: another process has the file, it is newer than this program, or it cannot be read.
@@ -86,7 +88,7 @@ class Store:
         root.execute("SET TimeZone = 'UTC'")
         # What a statement held goes back to the system when it ends, and not only beyond 128 MB.
         root.execute(f"SET allocator_flush_threshold = '{_FLUSH_THRESHOLD}'")
-        file = _File(root, path, _Memory(memory_limit, memory_working, memory_resting))
+        file = _File(root, path, _Memory(memory_limit, memory_working, memory_resting, memory_behind))
         try:
             file.attach()
         except duckdb.Error as error:
@@ -149,6 +151,14 @@ class Store:
             except duckdb.OutOfMemoryException:
                 if not self._file.widen(had):
                     raise
+
+    def hurry(self, *, is_behind: bool) -> None:
+        """Take ``memory_behind`` while much waits to be stored.
+
+        Near its limit DuckDB gives all that the process has free back to the system, up to ten times a second, and each
+        load takes it anew: at full speed that is a fifth of what a span costs.
+        """
+        self._file.hurry(is_behind=is_behind)
 
     @property
     def memory_limit(self) -> int:
@@ -302,11 +312,14 @@ class Store:
 
 
 class _Memory:
-    """How much memory DuckDB may take, bytes: at most, at work, at rest."""
+    """How much memory DuckDB may take, bytes: at most, and by how much there is to do."""
 
-    def __init__(self, limit: int, working: int | None = None, resting: int | None = None) -> None:
+    def __init__(
+        self, limit: int, working: int | None = None, resting: int | None = None, behind: int | None = None
+    ) -> None:
         self.limit = limit
-        self.levels = {True: min(working or limit, limit), False: min(resting or limit, limit)}
+        wanted = {"working": working or limit, "resting": resting or limit, "behind": behind or limit}
+        self.levels = {level: min(size, limit) for level, size in wanted.items()}
 
 
 class _File:
@@ -318,6 +331,7 @@ class _File:
         self._root, self._path, self._memory = root, path, memory
         self._lock = threading.Lock()
         self._at_work = 1
+        self._is_behind = False
         self._is_attached = False
         self.gate = Gate()
         self.written_rows = 0
@@ -343,7 +357,17 @@ class _File:
 
     @property
     def memory_limit(self) -> int:
-        return self._memory.levels[self._at_work > 0] if self._memory else 0
+        return self._memory.levels[self._level] if self._memory else 0
+
+    @property
+    def _level(self) -> str:
+        return "behind" if self._is_behind else "working" if self._at_work else "resting"
+
+    def hurry(self, *, is_behind: bool) -> None:
+        with self._lock:
+            if self._is_behind != is_behind:
+                self._is_behind = is_behind
+                self._set()
 
     def work(self) -> None:
         with self._lock:
@@ -364,7 +388,7 @@ class _File:
                 return False
             if self.memory_limit <= had:
                 more = min(had * 3 // 2, self._memory.limit)
-                self._memory.levels[self._at_work > 0] = more
+                self._memory.levels[self._level] = more
                 log.warning("memory_raised", bytes=more, bytes_max=self._memory.limit)
             self._set()
             return True

@@ -4,11 +4,12 @@ from collections import Counter
 from typing import Any
 
 import otlp_builders as build
+import pyarrow as pa
 from collector_strategies import POLICIES, damaged, messages
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from collector import decoding, otlp, walk
+from collector import attribute_columns, attributes, decoding, otlp, walk
 from collector.otlp import Request, Signal
 from collector.policy import Policy
 from schemas.errors import MalformedInput
@@ -60,3 +61,23 @@ def test_decoded_rows_are_stored_without_loss(sent: list[Any]) -> None:
     texts = store.rows("SELECT attribute_values FROM facts.spans")
     assert [row["attribute_values"] for row in texts] == found.spans["attribute_values"].to_pylist()
     store.close()
+
+
+@given(st.lists(st.floats(width=64), min_size=1))
+@example(
+    [0.0, -0.0, 1.0, 1e9, 999_999_999.5, 1e-4, 9.999e-05, 1e15, 1e16, 5e-324, float("inf"), float("nan")]
+)
+def test_numbers_are_spelled_as_python_spells_them(numbers: list[float]) -> None:
+    texts = attribute_columns.doubles_text(pa.array(numbers, pa.float64())).to_pylist()
+    assert texts == [attributes.double_text(number) for number in numbers]
+
+
+def test_a_repeated_key_is_found_among_many_keys_that_stand_once() -> None:
+    """With so many keys that repeats are looked for by sorting."""
+    spans = [build.span(attributes={f"key.{n}": n}) for n in range(200)]
+    spans[7].attributes.extend(build.pairs({"key.7": "later"}))
+    requests = [build.request(build.traces(*spans))]
+    found = decoding.decode(requests, Policy())
+    build.assert_same(found, walk.decode(requests, Policy()))
+    assert found.altered["attribute_repeated"] == 1
+    assert found.spans["attribute_values"][7].as_py() == ["later"]

@@ -179,6 +179,35 @@ def test_spans_do_not_wait_longer_than_their_age_for_a_row_group(tmp_path: Path,
     rig.load()
 
 
+def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_left(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "s.duckdb", memory_resting=50_000_000, memory_behind=90_000_000)
+    spool = Spool(tmp_path / "spool", segment_bytes_max=1, segment_age_s=60)
+    taken: list[int] = []
+    rests: list[int] = []
+    loader = Loader(
+        store,
+        spool,
+        Settings(load_rows=1, segment_bytes_max=1000),
+        Counters(),
+        on_loaded=lambda _: taken.append(store.memory_limit),
+        on_rest=lambda: rests.append(len(taken)),
+    )
+
+    async def append() -> None:
+        for _ in range(40):
+            body = build.traces(build.span()).SerializeToString()
+            await spool.append(Request(Signal.TRACES, body, 1))
+
+    asyncio.run(append())
+    loader.start()
+    wait_for(lambda: bool(rests))
+    assert loader.stop(30)
+    asyncio.run(spool.close())
+    assert (taken[0], taken[-1]) == (90_000_000, 50_000_000)
+    assert rests == [40], "once, when all was loaded"
+    store.close()
+
+
 def test_a_corrupt_segment_is_quarantined_and_its_good_records_are_stored(
     tmp_path: Path, store: Store
 ) -> None:

@@ -270,3 +270,27 @@ def test_a_job_that_needs_more_than_is_allowed_fails_and_the_store_answers_on(tm
         store.at_work(lambda: store.execute(NEEDS_40_MB))
     assert store.value("SELECT 1") == 1
     store.close()
+
+
+def test_a_store_that_is_behind_takes_more_until_it_has_caught_up(tmp_path: Path) -> None:
+    store = Store.open(
+        tmp_path / "s.duckdb",
+        memory_limit=200_000_000,
+        memory_working=40_000_000,
+        memory_resting=20_000_000,
+        memory_behind=80_000_000,
+    )
+
+    def taken() -> int:
+        stated = str(store.value("SELECT current_setting('memory_limit')"))
+        assert float(stated.removesuffix(" MiB")) == pytest.approx(store.memory_limit / 1024**2, abs=0.1)
+        return store.memory_limit
+
+    assert taken() == 20_000_000
+    store.hurry(is_behind=True)
+    assert taken() == 80_000_000
+    assert store.at_work(taken) == 80_000_000
+    store.hurry(is_behind=False)
+    assert store.at_work(taken) == 40_000_000
+    assert taken() == 20_000_000
+    store.close()

@@ -162,8 +162,11 @@ class Server:
         return int(self.status()["held"]["span_count"])
 
     def drain(self, span_count: int, seconds: float = 600.0) -> float:
-        """Wait until so many spans can be queried; returns how long it took."""
-        return await_until(lambda: self.stored() >= span_count, seconds, f"{span_count:,} spans are stored")
+        """Wait until so many spans can be queried; returns how long it took. Asking ten times a second cost as much
+        CPU as a twentieth of what is measured."""
+        return await_until(
+            lambda: self.stored() >= span_count, seconds, f"{span_count:,} spans are stored", every_s=0.5
+        )
 
     def drain_all(self, seconds: float = 600.0) -> float:
         """Wait until nothing waits in the spool; returns how long it took."""
