@@ -7,7 +7,9 @@ much marks would have to depend on failing.
 import math
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
+
+from correlator.roots import root
 
 FACTOR_MAX = 100.0
 """More than a hundred times the data of the window is no promise."""
@@ -30,8 +32,8 @@ def _needed(p0: float, p1: float, power: float, level: float) -> float:
     z = float(special.ndtri(0.5 + level / 2))
     zb = float(special.ndtri(power))
     mean = (p0 + p1) / 2
-    root = z * math.sqrt(2 * mean * (1 - mean)) + zb * math.sqrt(p1 * (1 - p1) + p0 * (1 - p0))
-    return (root / (p1 - p0)) ** 2
+    spread = z * math.sqrt(2 * mean * (1 - mean)) + zb * math.sqrt(p1 * (1 - p1) + p0 * (1 - p0))
+    return (spread / (p1 - p0)) ** 2
 
 
 def min_detectable_ratio(
@@ -53,7 +55,7 @@ def min_detectable_ratio(
     top = 1 / base_rate
     if shortfall(top) < 0:
         return None
-    return float(optimize.brentq(shortfall, 1.0, top, xtol=1e-6))
+    return root(shortfall, 1.0, top)
 
 
 def e_value(ratio: float) -> float:
@@ -115,7 +117,7 @@ def decided_at(
     # It may come close, fall back and come again while little has been added: the last time counts.
     grid = np.geomspace(1.0, FACTOR_MAX, 400)
     last = max(float(f) for f in grid if excess(float(f)) < 0)
-    return float(optimize.brentq(excess, last, last * float(grid[1] / grid[0]) * 1.001, xtol=1e-6))
+    return root(excess, last, last * float(grid[1] / grid[0]) * 1.001)
 
 
 def tipping_sensitivity(nearest: float, marked_share: float, sensitivity: float) -> float:

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from correlator.estimates import DRAWS, FloatArray, IntArray, RatioOfSums, beta_draws, summed
+from correlator.roots import root
 
 LEVERAGE_MAX = 0.95
 """A change that makes its stratum's rate alone says nothing of how far changes differ there."""
@@ -91,8 +92,8 @@ def koopman(x1: float, n1: float, x0: float, n0: float, level: float = 0.95) -> 
         if not change.size:
             return 0.0, None
         i = int(change[-1] if x1 <= 0 else change[0])
-        root = math.exp(float(optimize.brentq(excess, float(grid[i]), float(grid[i + 1]))))
-        return (0.0, root) if x1 <= 0 else (root, None)
+        edge = math.exp(root(excess, float(grid[i]), float(grid[i + 1])))
+        return (0.0, edge) if x1 <= 0 else (edge, None)
     low = _root(excess, point, -1.0)
     high = _root(excess, point, 1.0)
     return math.exp(low), math.exp(high)
@@ -107,7 +108,7 @@ def _root(function: Callable[[float], float], point: float, side: float) -> floa
         edge = point + side * step
     if function(edge) < 0:
         return edge
-    return float(optimize.brentq(function, point, edge))
+    return root(function, point, edge)
 
 
 # --- arm-blind --------------------------------------------------------------------------------------
