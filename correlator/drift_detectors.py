@@ -37,7 +37,7 @@ HOST_BASELINE_CALLS, HOST_BASELINE_HOURS, HOST_CALLS_MIN = 200, 12, 5
 
 PERSONAL_HITS_MIN = 3
 
-SLOWER_FACTOR, SLOW_SHARE_MIN, SLOW_SPANS_MIN = 2.0, 0.15, 100
+SLOWER_FACTOR, SLOW_SHARE_MIN, SLOW_SPANS_MIN = 2.0, 0.15, 20
 """The 95th percentile must double, and so many spans be slower than nineteen in twenty were before."""
 
 LOAD_FACTOR_MAX = 2.0
