@@ -7,13 +7,14 @@ ratio toward 1, the more changes a deployment carries; shown so that this can be
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
 
 from correlator import ratios
 from correlator.estimates import IntArray
-from correlator.metric_data import NEVER, MetricData
+from correlator.metric_data import NEVER, Changes, MetricData
 from correlator.metric_failures import relevant
 from correlator.metric_queries import MetricQuery
 from correlator.ratios import Ratio
@@ -65,6 +66,38 @@ def _ratio(x1: float, n1: float, x0: float, n0: float, low: float, high: float |
     return Ratio(value, low, high, 100 * rate_1, 100 * rate_0, 100 * (rate_1 - rate_0), None, None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    """(deployment, change) pairs in the order of ``key``: one number per service and moment.
+
+    A search in ``key`` finds the last deployment of a service before a moment, which is microseconds after ``start`` and
+    less than ``width``. Deployments anywhere have one service more than there are.
+    """
+
+    key: IntArray
+    change: IntArray
+    start: int
+    width: int
+
+
+@lru_cache(maxsize=4)
+def _deployed(changes: Changes, as_of_us: int) -> _Deployed:
+    services, anywhere = changes.services, len(changes.services.names)
+    is_deployed = (changes.deployed_at != NEVER) & (changes.deployed_at <= as_of_us)
+    listed = np.flatnonzero(is_deployed)
+    if not listed.size:
+        return _Deployed(listed, listed, 0, 1)
+    owner = np.repeat(np.arange(changes.count), services.counts)
+    inside = is_deployed[owner]
+    change = np.r_[owner[inside], listed]
+    service = np.r_[services.codes[inside], np.full(listed.size, anywhere)]
+    start = int(changes.deployed_at[listed].min())
+    width = int(changes.deployed_at[listed].max()) - start + 1
+    key = service * width + (changes.deployed_at[change] - start)
+    order = np.argsort(key, kind="stable")
+    return _Deployed(key[order], change[order], start, width)
+
+
 def blamed_of(query: MetricQuery, data: MetricData, kinds: tuple[str, ...], as_of_us: int) -> Blamed:
     """Deployments that are the last before an outcome.
 
@@ -72,28 +105,18 @@ def blamed_of(query: MetricQuery, data: MetricData, kinds: tuple[str, ...], as_o
     blamed on the last deployment of all.
     """
     changes, outcomes = data.change_columns, data.outcome_columns
-    services, anywhere = changes.services, len(changes.services.names)
-    is_deployed = (changes.deployed_at != NEVER) & (changes.deployed_at <= as_of_us)
-    listed = np.flatnonzero(is_deployed)
     counts = relevant(query, outcomes, kinds) & (outcomes.occurred_at <= as_of_us)
     rows = np.flatnonzero(counts)
     first = rows[np.flatnonzero(np.r_[True, np.diff(outcomes.outcome[rows]) != 0])] if rows.size else rows
-    if not listed.size or not first.size:
+    deployed = _deployed(changes, as_of_us)
+    key, width = deployed.key, deployed.width
+    if not key.size or not first.size:
         return Blamed(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    owner = np.repeat(np.arange(changes.count), services.counts)
-    inside = is_deployed[owner]
-    change = np.r_[owner[inside], listed]
-    service = np.r_[services.codes[inside], np.full(listed.size, anywhere)]
-    # One number per service and moment: a search then finds the last deployment before each outcome.
-    start = int(changes.deployed_at[listed].min())
-    width = int(changes.deployed_at[listed].max()) - start + 1
-    key = service * width + (changes.deployed_at[change] - start)
-    order = np.argsort(key, kind="stable")
-    key, change = key[order], change[order]
-    place = {name: n for n, name in enumerate(services.names)}
+    anywhere = len(changes.services.names)
+    place = {name: n for n, name in enumerate(changes.services.names)}
     code = np.array([place.get(name, anywhere) for name in outcomes.service.names])
     where = code[outcomes.service.codes[first]]
-    age = np.minimum(outcomes.occurred_at[first] - start, width - 1)
+    age = np.minimum(outcomes.occurred_at[first] - deployed.start, width - 1)
     last = np.searchsorted(key, where * width + age, side="right") - 1
     valid = (last >= 0) & (age >= 0)
     valid &= key[np.maximum(last, 0)] // width == where
@@ -101,4 +124,4 @@ def blamed_of(query: MetricQuery, data: MetricData, kinds: tuple[str, ...], as_o
     low, high = np.searchsorted(key, found, side="left"), np.searchsorted(key, found, side="right")
     size = high - low
     at = np.repeat(low - (np.cumsum(size) - size), size) + np.arange(int(size.sum()))
-    return Blamed(np.repeat(found, size), change[at])
+    return Blamed(np.repeat(found, size), deployed.change[at])
