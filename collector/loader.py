@@ -37,6 +37,8 @@ _RETRY_S_MAX = 30.0
 _DONE_KEPT = timedelta(days=7)
 """How long the number of a deleted segment is kept: far longer than a deletion takes to reach the disk."""
 _KNOWN_IDS_MAX = 100_000
+_REST_S_MAX = 10.0
+"""Without a pause the memory of a burst would be held for as long as the work goes on."""
 _BEHIND_SEGMENTS = 3
 """Whole segments that wait before the loader counts as behind: at 20,000 spans a second one or two do."""
 
@@ -81,7 +83,7 @@ class Loader:
     ``settings``: ``load_rows`` spans that a transaction waits for and ``load_age_s`` seconds that it waits at most.
     ``policy``: what may be stored; made of ``settings`` when absent. ``on_loaded`` is called with the number of spans
     and exceptions, in the loader's thread, after each commit that brought some; ``on_rest`` when after some commits
-    nothing is there to be read.
+    nothing is there to be read, and every ten seconds.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Loader:
         self._behind_bytes = _BEHIND_SEGMENTS * settings.segment_bytes_max
         self._policy = policy or Policy.of(settings, secret=b"")
         self._counters = counters
-        self._on_loaded, self._on_rest = on_loaded, on_rest
+        self._on_loaded, self._on_rest, self._rested_at = on_loaded, on_rest, time.monotonic()
         self._decoded: deque[_Decoded] = deque()
         self._known_ids: dict[str, set[int]] = {t.name: set() for t in TABLES if t.key}
         self._stopping = threading.Event()
@@ -155,11 +157,12 @@ class Loader:
                     has_loaded = True
                 elif has_loaded and not taken:
                     has_loaded = False
-                    if self._on_rest is not None:
-                        self._on_rest()
+                    self._rest()
                 elif stopping and not taken:
                     self._drained = True
                     return
+                if time.monotonic() - self._rested_at >= _REST_S_MAX:
+                    self._rest()
                 pause_s = 0.0
             except Exception as error:
                 # Whatever it is, the segments stay on disk and the backlog bound speaks for us at the door.
@@ -169,6 +172,11 @@ class Loader:
                     return
                 pause_s = min(_RETRY_S_MAX, max(0.25, pause_s * 2))
                 self._stopping.wait(pause_s)
+
+    def _rest(self) -> None:
+        self._rested_at = time.monotonic()
+        if self._on_rest is not None:
+            self._on_rest()
 
     def _forget_old_numbers(self) -> None:
         """Segments that were loaded but not deleted are not forgotten: :meth:`_take` looks for them."""
