@@ -1,8 +1,8 @@
 """How the server's process holds memory: kept while loads follow each other, given back when they rest.
 
 By its defaults glibc maps and unmaps each large buffer, with an arena for each of some thirty threads; Arrow keeps
-pages of its own. At full speed that were 1.8 page faults a span, a fifth of what a span costs. Knows nothing but
-glibc: elsewhere the calls do nothing.
+pages of its own. At full speed that costs 1.8 page faults a span, a fifth of what a span takes (decision 22). Knows
+nothing but glibc: elsewhere the calls do nothing.
 """
 
 import contextlib

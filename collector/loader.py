@@ -81,9 +81,8 @@ class Loader:
     """One thread between the spool and the store.
 
     ``settings``: ``load_rows`` spans that a transaction waits for and ``load_age_s`` seconds that it waits at most.
-    ``policy``: what may be stored; made of ``settings`` when absent. ``on_loaded`` is called with the number of spans
-    and exceptions, in the loader's thread, after each commit that brought some; ``on_rest`` when after some commits
-    nothing is there to be read, and every ten seconds.
+    ``policy``: what may be stored; made of ``settings`` when absent. ``on_rest`` is called in the loader's thread when
+    after some commits nothing is there to be read, and every ten seconds.
     """
 
     def __init__(
@@ -94,7 +93,6 @@ class Loader:
         counters: Counters,
         *,
         policy: Policy | None = None,
-        on_loaded: Callable[[int], None] | None = None,
         on_rest: Callable[[], None] | None = None,
     ) -> None:
         self._store = store
@@ -104,7 +102,7 @@ class Loader:
         self._behind_bytes = _BEHIND_SEGMENTS * settings.segment_bytes_max
         self._policy = policy or Policy.of(settings, secret=b"")
         self._counters = counters
-        self._on_loaded, self._on_rest, self._rested_at = on_loaded, on_rest, time.monotonic()
+        self._on_rest, self._rested_at = on_rest, time.monotonic()
         self._decoded: deque[_Decoded] = deque()
         self._known_ids: dict[str, set[int]] = {t.name: set() for t in TABLES if t.key}
         self._stopping = threading.Event()
@@ -157,6 +155,7 @@ class Loader:
                     has_loaded = True
                 elif has_loaded and not taken:
                     has_loaded = False
+                    self._store.hurry(is_behind=False)
                     self._rest()
                 elif stopping and not taken:
                     self._drained = True
@@ -255,7 +254,8 @@ class Loader:
                 self._load_alone(part.of)
             return
         self._counters.load_seconds.observe(time.perf_counter() - started)
-        self._tell(sum(map(self._finish, parts)))
+        for part in parts:
+            self._finish(part)
 
     def _load_alone(self, decoded: _Decoded) -> None:
         part = _Part(decoded, decoded.waiting)
@@ -267,11 +267,7 @@ class Loader:
             self._spool.quarantine(decoded.segment)
             self._decoded.remove(decoded)
             return
-        self._tell(self._finish(part))
-
-    def _tell(self, rows: int) -> None:
-        if rows and self._on_loaded is not None:
-            self._on_loaded(rows)
+        self._finish(part)
 
     def _commit(self, parts: Iterable[_Part]) -> None:
         now = datetime.now(UTC)
@@ -312,8 +308,8 @@ class Loader:
         fresh = set(pc.unique(rows[key]).to_pylist()) - known
         return rows.filter(pc.is_in(rows[key], pa.array(list(fresh), rows[key].type))), fresh
 
-    def _finish(self, part: _Part) -> int:
-        """Count what a stored part brought, let go of its segment when it was the last, and return its rows."""
+    def _finish(self, part: _Part) -> None:
+        """Count what a stored part brought, and let go of its segment when it was the last."""
         of = part.of
         counts = {tables.SPANS.name: part.count}
         if not of.is_begun:
@@ -328,7 +324,6 @@ class Loader:
         if is_last:
             self._let_go(of)
             self._decoded.remove(of)
-        return sum(counts.values())
 
     def _let_go(self, of: _Decoded) -> None:
         segment, content, unreadable = of.segment, of.content, of.decoded.unreadable

@@ -56,7 +56,7 @@ def _of_failures(asked: Asked, default: tuple[str, ...]) -> Found:
     rows: list[MetricRow] = []
     counted = counted_of(_plain(asked), data, cohort, kinds)
     # Which deployments come last before an outcome is the same in every cell.
-    blamed = blamed_of(_plain(asked), data, kinds, cohort.as_of_us)
+    blamed = blamed_of(data, counted, cohort.as_of_us)
     for cell_query, labels, time, members in cells_of(query, grid):
         for comparison in COMPARISONS:
             sides = sides_of(asked, members, changes.deployed_at, comparison, is_seen=True)

@@ -15,8 +15,7 @@ from scipy import special
 from correlator import ratios
 from correlator.estimates import IntArray
 from correlator.metric_data import NEVER, Changes, MetricData
-from correlator.metric_failures import relevant
-from correlator.metric_queries import MetricQuery
+from correlator.metric_failures import Counted
 from correlator.ratios import Ratio
 
 
@@ -80,7 +79,7 @@ class _Deployed:
     width: int
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _deployed(changes: Changes, as_of_us: int) -> _Deployed:
     services, anywhere = changes.services, len(changes.services.names)
     is_deployed = (changes.deployed_at != NEVER) & (changes.deployed_at <= as_of_us)
@@ -98,16 +97,14 @@ def _deployed(changes: Changes, as_of_us: int) -> _Deployed:
     return _Deployed(key[order], change[order], start, width)
 
 
-def blamed_of(query: MetricQuery, data: MetricData, kinds: tuple[str, ...], as_of_us: int) -> Blamed:
-    """Deployments that are the last before an outcome.
+def blamed_of(data: MetricData, counted: Counted, as_of_us: int) -> Blamed:
+    """Deployments that are the last before an outcome that is counted.
 
     A deployment is what first carried changes: a service and a moment. Outcomes without a service of ours are
     blamed on the last deployment of all.
     """
     changes, outcomes = data.change_columns, data.outcome_columns
-    counts = relevant(query, outcomes, kinds) & (outcomes.occurred_at <= as_of_us)
-    rows = np.flatnonzero(counts)
-    first = rows[np.flatnonzero(np.r_[True, np.diff(outcomes.outcome[rows]) != 0])] if rows.size else rows
+    first = counted.rows[np.diff(counted.outcome, prepend=-1) != 0]
     deployed = _deployed(changes, as_of_us)
     key, width = deployed.key, deployed.width
     if not key.size or not first.size:

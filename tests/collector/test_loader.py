@@ -8,6 +8,7 @@ import duckdb
 import otlp_builders as build
 import pytest
 
+from collector import loader as loader_module
 from collector import segments
 from collector.counters import Counters
 from collector.loader import Loader
@@ -24,11 +25,8 @@ class Rig:
     def __init__(self, folder: Path, store: Store, **settings: Any) -> None:
         self.folder, self.store, self.counters = folder, store, Counters()
         self.spool = Spool(folder, segment_age_s=60, counters=self.counters)
-        self.loaded: list[int] = []
         self.settings = Settings(**settings)
-        self.loader = Loader(
-            self.store, self.spool, self.settings, self.counters, on_loaded=self.loaded.append
-        )
+        self.loader = Loader(self.store, self.spool, self.settings, self.counters)
 
     def append(self, *messages: Any, signal: Signal = Signal.TRACES) -> None:
         async def run() -> None:
@@ -48,6 +46,16 @@ class Rig:
 
     def sample(self, name: str, **labels: str) -> float:
         return self.counters.registry.get_sample_value(f"aftermerge_{name}", labels) or 0.0
+
+    @property
+    def loaded(self) -> list[int]:
+        """Spans and exceptions of each transaction."""
+        rows = self.store.rows(
+            "SELECT load_number, count(*) AS row_count FROM"
+            " (SELECT load_number FROM facts.spans UNION ALL SELECT load_number FROM facts.exceptions)"
+            " GROUP BY load_number ORDER BY load_number"
+        )
+        return [row["row_count"] for row in rows]
 
     @property
     def quarantined(self) -> list[Path]:
@@ -179,19 +187,22 @@ def test_spans_do_not_wait_longer_than_their_age_for_a_row_group(tmp_path: Path,
     rig.load()
 
 
-def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_left(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_pauses", [False, True])
+def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pauses: bool
+) -> None:
+    """And in between, when work goes on without a pause."""
+    monkeypatch.setattr(loader_module, "_REST_S_MAX", 0.0 if has_pauses else 3600.0)
     store = Store.open(tmp_path / "s.duckdb", memory_resting=50_000_000, memory_behind=90_000_000)
     spool = Spool(tmp_path / "spool", segment_bytes_max=1, segment_age_s=60)
-    taken: list[int] = []
-    rests: list[int] = []
-    loader = Loader(
-        store,
-        spool,
-        Settings(load_rows=1, segment_bytes_max=1000),
-        Counters(),
-        on_loaded=lambda _: taken.append(store.memory_limit),
-        on_rest=lambda: rests.append(len(taken)),
-    )
+    rests: list[tuple[int, int]] = []
+
+    def on_rest() -> None:
+        rests.append((int(store.value("SELECT count(*) FROM facts.spans")), store.memory_limit))
+
+    # All that waits is behind, the last of it too.
+    settings = Settings(load_rows=1, segment_bytes_max=1)
+    loader = Loader(store, spool, settings, Counters(), on_rest=on_rest)
 
     async def append() -> None:
         for _ in range(40):
@@ -200,11 +211,13 @@ def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_lef
 
     asyncio.run(append())
     loader.start()
-    wait_for(lambda: bool(rests))
+    wait_for(lambda: (40, 50_000_000) in rests)
     assert loader.stop(30)
     asyncio.run(spool.close())
-    assert (taken[0], taken[-1]) == (90_000_000, 50_000_000)
-    assert rests == [40], "once, when all was loaded"
+    if has_pauses:
+        assert (1, 90_000_000) in rests
+    else:
+        assert rests == [(40, 50_000_000)], "once, when all was loaded"
     store.close()
 
 
