@@ -117,6 +117,37 @@ def draw_counts(shares: Shares, unit_count: int, rng: np.random.Generator, draws
     return counted.reshape(unit_count, draws) + fixed[:, None]
 
 
+def with_unattributed(
+    drawn: IntArray, mass: FloatArray, n: IntArray, rng: np.random.Generator, *, once: bool
+) -> IntArray:
+    """Cells x draws of ``drawn``, and what changes may have done of the outcomes that the evidence gave to nobody.
+
+    How much of them that is, nobody knows: in each draw a share of 0 to 1, drawn evenly, the same for all. Without any
+    such ``mass`` the draws stay as they are.
+
+    Args:
+        drawn: cells x draws; outcomes, or with ``once`` changes that had at least one.
+        mass: cells; expected outcomes if changes had done them all.
+        n: cells; changes.
+        rng: seeded by the caller.
+        once: a change that has failed already fails no second time.
+    """
+    if not (mass > 0).any():
+        return drawn
+    if drawn.shape[1] == 1:
+        drawn = np.tile(drawn, (1, DRAWS))
+    share = rng.random(drawn.shape[1])
+    touched = np.flatnonzero((mass > 0) & (n > 0))
+    added = mass[touched, None] * share
+    found = drawn.copy()
+    if once:
+        of_each = -np.expm1(-added / n[touched, None])
+        found[touched] += rng.binomial(np.maximum(n[touched, None] - drawn[touched], 0), of_each)
+    else:
+        found[touched] += rng.poisson(added)
+    return found
+
+
 def expected_counts(shares: Shares, unit_count: int) -> tuple[FloatArray, FloatArray]:
     """Per unit: the expected number of outcomes that it caused, and the probability that it caused at least one."""
     inside = shares.unit >= 0

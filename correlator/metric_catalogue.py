@@ -92,12 +92,12 @@ _LANDED = "code changes that landed in the window and have been observed for the
 _REVIEWED = "code changes that landed in the window after their forge's first word of a review"
 _AFTER_DEPLOYMENT = "14 days from a change's first production deployment; 7, 21, 28, 30, 60 and 90 selectable"
 _DRAWS_BETA = (
-    "posterior draws: who caused each outcome, by its weights, then Beta(x + 1/2, n - x + 1/2); "
-    "the Jeffreys interval itself where every cause is certain"
+    "posterior draws: who caused each outcome, by its weights, and how much of the unattributed a change did, then "
+    "Beta(x + 1/2, n - x + 1/2); the Jeffreys interval itself where every cause is certain"
 )
 _DRAWS_GAMMA = (
-    "posterior draws: who caused each outcome, by its weights, then phi x Gamma(k / phi + 1/2) over the exposure, "
-    "phi = max(1, sum y^2 / sum y) over changes"
+    "posterior draws: who caused each outcome, by its weights, and how much of the unattributed a change did, then "
+    "phi x Gamma(k / phi + 1/2) over the exposure, phi = max(1, sum y^2 / sum y) over changes"
 )
 _WILSON = "Wilson score"
 _GAMMA_PHI = "phi x Gamma(k / phi + 1/2) over the changes, phi = max(1, sum y^2 / sum y) over changes"

@@ -271,12 +271,16 @@ def _uses_service(query: MetricQuery) -> bool:
     return "service" in query.group_by or "service" in query.filters
 
 
+def service_codes(data: MetricData, rows: IntArray) -> IntArray:
+    """Code (among services of changes) of each outcome's service, -1 when no change ran there."""
+    services, of_outcomes = data.change_columns.services, data.outcome_columns.service
+    at = {name: code for code, name in enumerate(services.names)}
+    codes = np.array([at.get(name, -1) for name in of_outcomes.names], np.int64)
+    return codes[of_outcomes.codes[rows]] if rows.size else np.zeros(0, np.int64)
+
+
 def _scope(data: MetricData, rows: IntArray, change: IntArray) -> IntArray:
     """Code (among services of changes) of each outcome's service where its change ran there, else -1."""
-    services, outcome_service = data.change_columns.services, data.outcome_columns.service
-    to_change_code = np.array(
-        [services.names.index(n) if n in services.names else -1 for n in outcome_service.names] or [-1]
-    )
-    wanted = to_change_code[outcome_service.codes[rows]] if rows.size else np.zeros(0, np.int64)
-    ran = services.holds(change, wanted) & (change >= 0) & (wanted >= 0)
+    wanted = service_codes(data, rows)
+    ran = data.change_columns.services.holds(change, wanted) & (change >= 0) & (wanted >= 0)
     return np.where(ran, wanted, -1).astype(np.int64)

@@ -23,6 +23,7 @@ from correlator.metric_failures import (
 from correlator.metric_figures import Asked, Found, cell_rows, number
 from correlator.metric_queries import MetricRow
 from correlator.metric_sides import prior_of
+from correlator.metric_unattributed import unattributed_of
 from schemas.vocabulary import Caveat
 
 OVERDISPERSED_FROM = 1.2
@@ -32,11 +33,12 @@ OVERLAPPING = {"service", "team", "tool", "model"}
 
 def changes_that_failed(asked: Asked) -> Found:
     """Share of mature changes with at least one of the outcomes that the metric counts; see METRICS.md."""
-    cohort, grid, failures = exposed(asked)
+    cohort, grid, failures, unattributed = exposed(asked)
     n = np.repeat(grid.n, _depth(asked))
     expected = failures.expected(once=True)
     drawn = failures.to_cells(_draw(asked, grid, failures), once=True)
-    low, high = estimates.cfr(expected, drawn, n, asked.rng, asked.query.level)
+    whole = estimates.with_unattributed(drawn, unattributed, n, asked.rng, once=True)
+    low, high = estimates.cfr(expected, whole, n, asked.rng, asked.query.level)
     rows = cell_rows(
         asked,
         grid,
@@ -76,14 +78,18 @@ def per_100_change_weeks(asked: Asked) -> Found:
     return _per_exposure(asked, _hundred_weeks, whole)
 
 
-def exposed(asked: Asked, cohort: Cohort | None = None) -> tuple[Cohort, Grid, Failures]:
-    """The changes of a question that are followed to the end (or ``cohort``), their cells, and what befell them."""
+def exposed(asked: Asked, cohort: Cohort | None = None) -> tuple[Cohort, Grid, Failures, FloatArray]:
+    """The changes of a question that are followed to the end (or ``cohort``), their cells, and what befell them.
+
+    The last is what the outcomes that were given to nobody could add, see ``correlator/metric_unattributed.py``.
+    """
     changes = asked.data.change_columns
     found = cohort or cohort_of(asked.query, asked.data, asked.window_days)
     grid = grid_of(asked.query, changes, found.mature, changes.deployed_at)
     kinds = kinds_of(asked.query, COUNTED_KINDS.get(asked.metric.id, INCIDENT))
     counted = counted_of(asked.query, asked.data, found, kinds)
-    return found, grid, failures_of(asked.query, asked.data, found.mature, grid, counted)
+    failures = failures_of(asked.query, asked.data, found.mature, grid, counted)
+    return found, grid, failures, unattributed_of(asked.query, asked.data, found, grid, counted)
 
 
 def _draw(asked: Asked, grid: Grid, failures: Failures) -> IntArray:
@@ -113,7 +119,7 @@ def _depth(asked: Asked) -> int:
 def _per_exposure(
     asked: Asked, exposure_of: Callable[[Asked, Grid], FloatArray], among: Cohort | None = None
 ) -> Found:
-    cohort, grid, failures = exposed(asked, among)
+    cohort, grid, failures, unattributed = exposed(asked, among)
     depth = _depth(asked)
     n = np.repeat(grid.n, depth)
     exposure = np.repeat(exposure_of(asked, grid), depth)
@@ -122,7 +128,8 @@ def _per_exposure(
     drawn = failures.to_cells(units, once=False)
     # phi from the expected sums over draws: a cell of few events has no steady phi of its own in every draw.
     phi = estimates.dispersion(failures.expected_squares(units), drawn.mean(axis=1))
-    low, high = estimates.count_rate(expected, drawn, exposure, phi, asked.rng, level=asked.query.level)
+    whole = estimates.with_unattributed(drawn, unattributed, n, asked.rng, once=False)
+    low, high = estimates.count_rate(expected, whole, exposure, phi, asked.rng, level=asked.query.level)
     extra = {"dispersion": phi}
     if depth > 1:
         extra |= _category_shares(expected, drawn, depth, asked)

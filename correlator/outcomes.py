@@ -9,6 +9,7 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
+from itertools import chain
 from math import fsum
 from statistics import median
 from typing import Any
@@ -201,7 +202,10 @@ def of_rollbacks(
     repository_of: Mapping[str, str],
     production: Collection[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """One outcome per rollback: shared as the failures that began while the bad revision ran are; else unattributed.
+    """One outcome per rollback: shared as the failures that began while what it undoes ran are; else unattributed.
+
+    Failures of its service, that is, first seen on any of the revisions that it takes back: a deployment may have
+    followed the bad one.
 
     Args:
         production: as for :func:`of_groups`.
@@ -215,7 +219,8 @@ def of_rollbacks(
             continue
         undone = _undone(row, mainlines)
         masses: dict[str, float] = {}
-        for group in began_on[(row["service"], row["previous_sha"])] if row["previous_sha"] else ():
+        ran = sorted({*undone, row["previous_sha"] or ""})
+        for group in chain.from_iterable(began_on[(row["service"], sha)] for sha in ran):
             is_there = environments.is_same(group["environment"], row["environment"])
             if is_there and group["first_seen_at"] < row["started_at"]:
                 for suspect in suspects[group["group_id"]]:

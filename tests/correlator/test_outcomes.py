@@ -85,6 +85,13 @@ def test_failures_of_an_unnamed_environment_explain_a_rollback_in_production() -
     assert row["sha"] == sha(4)
 
 
+def test_a_rollback_past_a_later_deployment_is_that_of_the_failures_on_the_earlier_one() -> None:
+    # 6 brought the failure, 9 was deployed on top, and both are taken back.
+    began = group(revision=sha(6), failed_at=[hours(6.5)]).row
+    (row,) = rollbacks([ran(1, 10, 9)], [began], {"g1": [on(0.8, 5), on(0.2, 1)]})
+    assert (row["sha"], row["weight"]) == (sha(5), 1.0)
+
+
 def test_what_happens_in_staging_is_no_outcome() -> None:
     asked: dict[str, Any] = {"repository_of": {}, "production": ("production", "")}
     assert not rollbacks([ran(1, 10, 9, environment="staging")], production=("production", ""))

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from correlator import weights as attribution
-from correlator.estimates import FloatArray, IntArray
+from correlator.estimates import BoolArray, FloatArray, IntArray
 from correlator.metric_data import MetricData
 from correlator.ratios import TagErrors
 from schemas import tables
@@ -39,8 +39,8 @@ class Scenario:
     """How a world is made hard. All off: everything is known.
 
     ``concentration``: of the Dirichlet that weights come from; None: the culprit is known. 0.21 gives the culprit
-    0.59 on average, 0.47 gives 0.44. ``no_change``: share of incidents that no change caused. ``sensitivity``,
-    ``specificity``: of the marks. ``confounded``: AI is used where risk is low. ``recurrences``: further incidents of
+    0.59 on average, 0.47 gives 0.44. ``no_change``: share of incidents that no change caused. ``unattributed``: share of
+    incidents, whoever caused them, of which attribution can say nothing. ``sensitivity``, ``specificity``: of the marks. ``confounded``: AI is used where risk is low. ``recurrences``: further incidents of
     a failed change, on average. ``seen``: share of failures that are seen where there are traces, and elsewhere, and
     the share of changes of AI and of others that run where there are traces.
     """
@@ -49,6 +49,7 @@ class Scenario:
     title: str
     concentration: float | None = None
     no_change: float = 0.0
+    unattributed: float = 0.0
     sensitivity: float = 1.0
     specificity: float = 1.0
     confounded: bool = False
@@ -77,6 +78,7 @@ SCENARIOS = {
         Scenario("A", "everything known"),
         Scenario("B59", "culprit has 0.59 on average, 20 % by no change", **_DOUBT),
         Scenario("B44", "culprit has 0.44 on average, 20 % by no change", **_MORE_DOUBT),
+        Scenario("U", "B59, and nothing is known of a fifth of all incidents", **_DOUBT, unattributed=0.2),
         Scenario("C", "marks: sensitivity 0.8, specificity 0.98", **_TAGS),
         Scenario("D", "AI where risk is low", confounded=True),
         Scenario("BCD59", "B59, C and D together", **_DOUBT, **_TAGS, confounded=True),
@@ -94,7 +96,8 @@ class World:
     """Changes in order of deployment, incidents, and the truth about both.
 
     ``risk``: of each change. ``candidate``, ``weight``: incidents x candidates, what attribution says; what is left
-    of the weights is on no change. ``culprit``: per incident, -1 for none.
+    of the weights is on no change. ``is_lost``: per incident, whether nothing is known of it: its weights are 0, and the
+    rest is on nobody. ``culprit``: per incident, -1 for none.
     """
 
     scenario: Scenario
@@ -113,6 +116,7 @@ class World:
     candidate: IntArray
     weight: FloatArray
     category: IntArray
+    is_lost: BoolArray
     errors: TagErrors
 
     @property
@@ -164,11 +168,16 @@ def world(scenario: Scenario, n: int, seed: int) -> World:
         0.12 * multiplier[place, size] ** 0.3 * np.where(is_ai == 1, scenario.ratio, 1.0), 0.9
     )
     spread = chance.beta(rework_risk * 2, (1 - rework_risk) * 2)
+    culprit, at, candidate, weight, category = _incidents(
+        scenario, day, risk * np.where(is_traced == 1, *scenario.seen), lines, chance
+    )
+    errors = _audit(scenario, chance)
+    is_lost = chance.random(culprit.size) < scenario.unattributed
+    weight = np.where(is_lost[:, None], 0.0, weight)
     return World(
         scenario, is_ai, is_marked.astype(np.int64), place, size, day, risk, is_traced, lines,
         chance.binomial(lines, spread), rework_risk,
-        *_incidents(scenario, day, risk * np.where(is_traced == 1, *scenario.seen), lines, chance),
-        _audit(scenario, chance),
+        culprit, at, candidate, weight, category, is_lost, errors,
     )  # fmt: skip
 
 
@@ -316,6 +325,7 @@ def _outcomes(found: World, repositories: np.ndarray, names: np.ndarray, is_know
     mass = np.bincount(at, weights=shared[kept], minlength=key.size)
     outcome, change = key // (found.count + 1), key % (found.count + 1) - 1
     is_change = change >= 0
+    rest = np.where(found.is_lost & (not is_known), "unattributed", "no_change")
     empty = np.zeros(1, names.dtype)
     # A day that the deployment of the culprit is rounded up by does not put the incident before it.
     return _filled(
@@ -327,7 +337,7 @@ def _outcomes(found: World, repositories: np.ndarray, names: np.ndarray, is_know
         occurred_at=_at(found.incident_day[outcome] + 0.25),
         service=np.full(key.size, ""),
         category=np.array(CATEGORIES)[found.category[outcome]],
-        candidate=np.where(is_change, "change", "no_change"),
+        candidate=np.where(is_change, "change", rest[outcome]),
         repository=pa.array(repositories[change], mask=~is_change),
         sha=pa.array(np.r_[names, empty][change], mask=~is_change),
         weight=mass,

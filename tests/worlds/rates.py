@@ -6,8 +6,7 @@ missing on a quarter of the AI-made changes, and the product assumes how often b
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from worlds.history import Change
 from worlds.world import Answers, World
 
 FOLLOWUP_DAYS = 14
+A_DAY = timedelta(days=1)
 ARMS = ("ai_marked", "not_ai_marked")
 
 
@@ -111,26 +111,45 @@ def _defects_share(world: World, arm: str) -> float:
 
 
 def _failed(answers: Answers) -> list[Change]:
-    """Changes whose defect showed, or was rolled back, reverted or mended, within the follow-up."""
-    return _changes(answers, lambda cause: cause.traces > 0)
+    """Changes that failed as ``failure_rate`` defines it, seen or not: failing traces, a rollback, revert or hotfix."""
+    opened = _opened(answers)
+
+    def is_failed(cause: Cause) -> bool:
+        planted = cause.planted
+        assert planted is not None
+        if cause.traces > 0:
+            return True
+        mended, deployed_at = planted.mended, planted.deployed_at
+        if mended is None or deployed_at is None or mended.at > deployed_at + timedelta(days=FOLLOWUP_DAYS):
+            return False
+        told = opened.get(cause.number)
+        is_hotfix = mended.says == "fixes" and told is not None and timedelta(0) <= mended.at - told <= A_DAY
+        return planted.way == "rollback" or mended.says == "reverts" or is_hotfix
+
+    return _changes(answers, is_failed)
 
 
 def _reported(answers: Answers) -> list[Change]:
     """Changes of which an incident told within the follow-up."""
-    told: dict[int, Any] = {}
-    for incident in answers.told:
-        if incident.cause is not None:
-            opened = incident.reports[0]["opened_at"]
-            told[incident.cause.number] = min(told.get(incident.cause.number, opened), opened)
+    opened = _opened(answers)
 
     def is_reported(cause: Cause) -> bool:
         planted = cause.planted
-        if cause.number not in told or planted is None or planted.deployed_at is None:
+        if cause.number not in opened or planted is None or planted.deployed_at is None:
             return False
-        until = planted.deployed_at + timedelta(days=FOLLOWUP_DAYS)
-        return bool(told[cause.number] <= until.isoformat())
+        return opened[cause.number] <= planted.deployed_at + timedelta(days=FOLLOWUP_DAYS)
 
     return _changes(answers, is_reported)
+
+
+def _opened(answers: Answers) -> dict[int, datetime]:
+    """When the first incident of each cause was opened, by the number of the cause."""
+    found: dict[int, datetime] = {}
+    for incident in answers.told:
+        if incident.cause is not None:
+            opened = datetime.fromisoformat(incident.reports[0]["opened_at"])
+            found[incident.cause.number] = min(found.get(incident.cause.number, opened), opened)
+    return found
 
 
 def _changes(answers: Answers, is_failure: Callable[[Cause], bool]) -> list[Change]:
