@@ -36,15 +36,19 @@ STEPS = {
     "slice_failing": (),
     "slice_ancestors": (),
     "slice_failures": (),
+    "slice_pairs": (),
     "slice_hops": (),
     "slice_roots": (),
+    "slice_carriers": (),
+    "slice_carried": (),
+    "slice_outermost": (),
     "slice_stacks": (),
     "root_causes": ("until", "first_ns", "links_ns"),
 }
 """What finds the root causes of a slice, in order, and what each is told. As one statement they took twice the memory:
 DuckDB keeps what every step of a statement needs until its end."""
 
-MADE = (*STEPS.keys() - {"root_causes"}, "arrived_causes")
+MADE = (*STEPS.keys() - {"root_causes"}, "arrived_causes", "shaped_causes", "arrived_shapes")
 """Temporary tables of a slice."""
 
 WORKING = (tables.FAILING_TRACES, tables.ROOT_CAUSES, tables.FAILURE_SHAPES, tables.CAUSE_READS)
@@ -156,9 +160,10 @@ def _look(store: Store, until: datetime) -> int:
     for row in store.rows(sql("correlator", "touched_slices")):
         with store.transaction():
             _look_at(store, row, until)
+        # Replaced by the next slice's they would be held beside them until that ends.
+        for table in MADE:
+            store.execute(f"DROP TABLE IF EXISTS {table}")
         count += row["trace_count"]
-    for table in MADE:
-        store.execute(f"DROP TABLE IF EXISTS {table}")
     return count
 
 
