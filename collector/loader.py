@@ -23,7 +23,7 @@ from collector import decoding, rollups
 from collector.counters import Counters
 from collector.otlp import TABLES, Decoded
 from collector.policy import Policy
-from collector.segments import Content, Segment
+from collector.segments import Segment
 from collector.spool import Spool
 from schemas import tables
 from schemas.errors import AftermergeError
@@ -49,11 +49,13 @@ _WRONG_DATA = (duckdb.DataError, duckdb.IntegrityError, duckdb.InvalidInputExcep
 
 @dataclass(slots=True)
 class _Decoded:
-    """One segment on its way. ``stored``: how many of its spans are in the store, in their order; ``is_begun``: with
-    the first of them went all that is not a span."""
+    """One segment on its way. ``torn_bytes``, ``corrupt_bytes``: what its file had of both; its requests are not held any
+    longer. ``stored``: how many of its spans are in the store, in their order; ``is_begun``: with the first of
+    them went all that is not a span."""
 
     segment: Segment
-    content: Content
+    torn_bytes: int
+    corrupt_bytes: int
     decoded: Decoded
     stored: int
     is_begun: bool
@@ -212,7 +214,8 @@ class Loader:
         for reason, count in fallbacks.items():
             self._counters.decode_fallbacks.labels(reason).inc(count)
         stored = 0 if done is None else done["span_count"]
-        self._decoded.append(_Decoded(segment, content, decoded, stored, is_begun=done is not None))
+        damage = content.torn_bytes, content.corrupt_bytes
+        self._decoded.append(_Decoded(segment, *damage, decoded, stored, is_begun=done is not None))
         return True
 
     def _stored(self, segment: Segment) -> Row | None:
@@ -326,16 +329,16 @@ class Loader:
             self._decoded.remove(of)
 
     def _let_go(self, of: _Decoded) -> None:
-        segment, content, unreadable = of.segment, of.content, of.decoded.unreadable
-        if content.torn_bytes:
+        segment, unreadable = of.segment, of.decoded.unreadable
+        if of.torn_bytes:
             self._counters.spool_damage.labels("torn").inc()
-            _log.info("segment_torn", path=str(segment.path), unacknowledged_bytes=content.torn_bytes)
-        if content.corrupt_bytes or unreadable:
+            _log.info("segment_torn", path=str(segment.path), unacknowledged_bytes=of.torn_bytes)
+        if of.corrupt_bytes or unreadable:
             # Its good records are in the store; the file is kept for what could not be read.
             _log.error(
                 "segment_corrupt",
                 path=str(segment.path),
-                corrupt_bytes=content.corrupt_bytes,
+                corrupt_bytes=of.corrupt_bytes,
                 unreadable_requests=len(unreadable),
             )
             self._spool.quarantine(segment)
