@@ -32,7 +32,8 @@ _MICROSECOND = timedelta(microseconds=1)
 _NS_MAX = 2**63 - 2
 STEPS = {
     "slice_exceptions": ("slice", "until"),
-    "slice_spans": ("slice", "until", "first_ns", "last_ns", "reach_ns"),
+    "slice_rows": ("slice", "until", "first_ns", "last_ns", "reach_ns"),
+    "slice_spans": (),
     "slice_failing": (),
     "slice_ancestors": (),
     "slice_failures": (),

@@ -1,25 +1,9 @@
 -- Which spans do the traces have that are looked at?
 --
 -- One row is one span, duplicates folded: OTLP delivers at least once. span_row says where the rest of it is.
---
--- $slice     the traces of touched_traces that are looked at.
--- $until     TIMESTAMP, UTC: spans that started until then.
--- $first_ns, $last_ns  ns since the Unix epoch: no span of these traces that counts started outside of them.
--- $reach_ns  a span belongs to the failing part of its trace when it started within that time of it.
 
 CREATE OR REPLACE TEMP TABLE slice_spans AS
 WITH
-sliced AS MATERIALIZED (
-    SELECT
-        trace_id,
-        make_timestamp_ns(first_ns - $reach_ns::BIGINT) AS earliest,
-        -- Clocks that name the year 2262 stand at the end of what 64 bits hold.
-        make_timestamp_ns(least(last_ns, 9223372036854775806 - $reach_ns::BIGINT) + $reach_ns::BIGINT) AS latest
-    FROM touched_traces
-    WHERE slice = $slice
-),
-
--- Every span of those traces. span_row says where the rest of it is.
 delivered AS MATERIALIZED (
     SELECT
         s.trace_id,
@@ -43,11 +27,8 @@ delivered AS MATERIALIZED (
         ) AS call,
         s.received_at,
         s.resource_id
-    FROM spans AS s
-    JOIN sliced AS f ON f.trace_id = s.trace_id AND s.start_time BETWEEN f.earliest AND f.latest
-    WHERE
-        s.start_time <= $until::TIMESTAMP_NS
-        AND s.start_time BETWEEN make_timestamp_ns($first_ns::BIGINT) AND make_timestamp_ns($last_ns::BIGINT)
+    FROM slice_rows AS r
+    JOIN spans AS s ON s.rowid = r.span_row
 ),
 
 -- OTLP delivers at least once.

@@ -31,6 +31,8 @@ class Found:
     failure_groups: int
     held: ledger.Size
     peak_mb: float
+    raised: int
+    """How often the store was allowed more memory than its settings begin with."""
 
 
 def run(*, rate: float, seconds: float, transport: str, settings: dict[str, str]) -> Found:
@@ -60,6 +62,7 @@ def run(*, rate: float, seconds: float, transport: str, settings: dict[str, str]
                 server.drain(sent.acked + markers.spans)
                 cost = (server.usage().cpu_s - before) / sent.timed * 1e6
                 groups = server.get("/v1/services").json()["items"]
+                raised = server.log.read_text().count("memory_raised")
             finally:
                 sender.kill()
         held = ledger.size(Path(folder) / "data" / "aftermerge.duckdb")
@@ -72,6 +75,7 @@ def run(*, rate: float, seconds: float, transport: str, settings: dict[str, str]
         sum(g["failure_group_count"] for g in groups),
         held,
         sampler.peak_mb,
+        raised,
     )
 
 
@@ -99,6 +103,7 @@ def show(found: Found, *, title: str) -> None:
             ("ack to visible s, p50 / p99 / max", _three([(0, s) for s in found.markers.visible_s])),
             ("memory MB, first minute / last minute / peak", _ends(memory)),
             ("of that its own, without mapped files", _ends(own)),
+            ("times the store was given more memory", found.raised),
             ("server µs/span, everything included", found.cpu_us_per_span),
             ("bytes/span on disk", found.held.bytes_per_span),
             ("correlations ended while spans came; their s, p50 / p99 / max", _correlations(found)),
