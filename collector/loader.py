@@ -41,6 +41,8 @@ _REST_S_MAX = 10.0
 """Without a pause the memory of a burst would be held for as long as the work goes on."""
 _BEHIND_SEGMENTS = 3
 """Whole segments that wait before the loader counts as behind: at 20,000 spans a second one or two do."""
+_BEHIND_GROUPS = 3
+"""Row groups of one transaction then: what a transaction costs beside its rows is shared by more of them."""
 
 # Wrong data stays wrong however often it is tried; anything else (disk, memory, a lock, a bug in our SQL) may pass
 # or be mended, and until then the segment stays where it is.
@@ -82,7 +84,8 @@ class _Part:
 class Loader:
     """One thread between the spool and the store.
 
-    ``settings``: ``load_rows`` spans that a transaction waits for and ``load_age_s`` seconds that it waits at most.
+    ``settings``: ``load_rows`` spans that a transaction waits for (three times as many while much waits) and
+    ``load_age_s`` seconds that it waits at most.
     ``policy``: what may be stored; made of ``settings`` when absent. ``on_rest`` is called in the loader's thread when
     after some commits nothing is there to be read, and every ten seconds.
     """
@@ -152,7 +155,7 @@ class Loader:
                     is_begun = True
                 self._store.refresh()
                 taken = self._take(timeout_s=0.0 if stopping else _POLL_S)
-                if self._is_due(is_last=stopping and not taken):
+                if self._is_due(taken=taken, stopping=stopping):
                     self._load()
                     has_loaded = True
                 elif has_loaded and not taken:
@@ -190,7 +193,7 @@ class Loader:
 
     def _take(self, timeout_s: float) -> bool:
         """Read and decode the next segment, unless a row group of spans is waiting already; True when one was there."""
-        if self._waiting() >= self._rows:
+        if self._waiting() >= self._wanted():
             return True
         segment = self._spool.take(timeout_s)
         if segment is None:
@@ -230,10 +233,20 @@ class Loader:
     def _waiting(self) -> int:
         return sum(d.waiting for d in self._decoded)
 
-    def _is_due(self, *, is_last: bool) -> bool:
+    def _is_behind(self) -> bool:
+        return self._spool.backlog_bytes > self._behind_bytes
+
+    def _wanted(self) -> int:
+        """Spans that a transaction waits for."""
+        return self._rows * (_BEHIND_GROUPS if self._is_behind() else 1)
+
+    def _is_due(self, *, taken: bool, stopping: bool) -> bool:
         if not self._decoded:
             return False
-        if is_last or self._waiting() >= self._rows:
+        if stopping and not taken:
+            return True
+        # Where nothing else can be read there is nothing to share a transaction with.
+        if self._waiting() >= (self._wanted() if taken else self._rows):
             return True
         return time.monotonic() - self._decoded[0].taken_at >= self._age_s
 
@@ -247,7 +260,7 @@ class Loader:
             count -= part.count
             if part.count or part.is_last:
                 parts.append(part)
-        self._store.hurry(is_behind=self._spool.backlog_bytes > self._behind_bytes)
+        self._store.hurry(is_behind=self._is_behind())
         started = time.perf_counter()
         try:
             self._store.patiently(lambda: self._commit(parts))

@@ -215,7 +215,7 @@ def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_lef
     assert loader.stop(30)
     asyncio.run(spool.close())
     if has_pauses:
-        assert (1, 90_000_000) in rests
+        assert next(rest for rest in rests if rest[0]) == (3, 90_000_000), "three row groups a transaction"
     else:
         assert rests == [(40, 50_000_000)], "once, when all was loaded"
     store.close()
