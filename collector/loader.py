@@ -192,7 +192,7 @@ class Loader:
         )
 
     def _take(self, timeout_s: float) -> bool:
-        """Read and decode the next segment, unless a row group of spans is waiting already; True when one was there."""
+        """Read and decode the next segment, unless enough spans for a transaction wait already; True when one was there."""
         if self._waiting() >= self._wanted():
             return True
         segment = self._spool.take(timeout_s)
