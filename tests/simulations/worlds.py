@@ -168,6 +168,7 @@ def world(scenario: Scenario, n: int, seed: int) -> World:
         0.12 * multiplier[place, size] ** 0.3 * np.where(is_ai == 1, scenario.ratio, 1.0), 0.9
     )
     spread = chance.beta(rework_risk * 2, (1 - rework_risk) * 2)
+    reworked = chance.binomial(lines, spread)
     culprit, at, candidate, weight, category = _incidents(
         scenario, day, risk * np.where(is_traced == 1, *scenario.seen), lines, chance
     )
@@ -176,7 +177,7 @@ def world(scenario: Scenario, n: int, seed: int) -> World:
     weight = np.where(is_lost[:, None], 0.0, weight)
     return World(
         scenario, is_ai, is_marked.astype(np.int64), place, size, day, risk, is_traced, lines,
-        chance.binomial(lines, spread), rework_risk,
+        reworked, rework_risk,
         culprit, at, candidate, weight, category, is_lost, errors,
     )  # fmt: skip
 
