@@ -7,26 +7,24 @@ import hashlib
 
 from fastapi import Request, Response
 
-from api import queries
 from api.problems import NotModified
-from schemas.store import Store, sql
+from schemas.store import Row
 
 
-def unless_known(request: Request, response: Response, store: Store, *parts: str) -> None:
+def unless_known(request: Request, response: Response, run: Row | None, *parts: str) -> None:
     """Put the ETag of the answer to ``request`` on ``response``.
 
-    ``parts`` is what the answer depends on beside the inferences, the verdicts, the path and the parameters.
+    ``run`` is the last correlation (``queries.correlation``); ``parts`` is what the answer depends on beside the
+    inferences, what people stated, the path and the parameters.
     Before the first correlation there is nothing to tell one answer from the next by: then there is no ETag.
 
     Raises:
         NotModified: the client says that it has this answer already.
     """
-    run = queries.correlation(store)
     if run is None:
         return
-    watermark = store.value(sql("api", "verdict_watermark"))
     question = sorted(request.query_params.multi_items())
-    state = (run["inferences_digest"], watermark, request.url.path, question, parts)
+    state = (run["inferences_digest"], run["watermark"], request.url.path, question, parts)
     etag = f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
     known = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
     if etag in known or "*" in known:

@@ -3,21 +3,26 @@ share it."""
 
 import threading
 from collections import OrderedDict
-from contextlib import nullcontext
+from collections.abc import Callable, Hashable
+from contextlib import nullcontext, suppress
 from datetime import datetime
+from typing import Any, TypeVar
 
 from api import queries
 from api.routes.operations import Operations
 from correlator import metrics
 from correlator.metric_data import MetricData
-from correlator.metric_queries import MetricQuery
+from schemas.errors import AftermergeError
 from schemas.settings import Settings
-from schemas.store import Store, sql
+from schemas.store import Row, Store
 
-CACHED_MAX = 8
+T = TypeVar("T")
+CACHED_MAX = 3
 ANSWERS_MAX = 256
+RENEWED_MAX = 32
 ANSWER_ROWS_MAX = 2000
 """Answers beyond are not kept: a month of days by service is read once, and would push out what a page asks for."""
+_NOTHING: Any = object()
 
 
 class DataCache:
@@ -29,22 +34,39 @@ class DataCache:
 
     def __init__(self) -> None:
         self._held: OrderedDict[tuple[str, datetime, str], MetricData] = OrderedDict()
-        self._answers: OrderedDict[tuple[str, str], metrics.MetricAnswer] = OrderedDict()
+        self._present: MetricData | None = None
+        self._answers: OrderedDict[tuple[str, datetime, Hashable], Any] = OrderedDict()
+        self._asked: OrderedDict[Hashable, Callable[[MetricData], Any]] = OrderedDict()
         self._lock = threading.Lock()
         self._making = {False: threading.Lock(), True: threading.Lock()}
 
     def prepare(self, store: Store, settings: Settings, now: datetime) -> None:
-        """Make what a question about the present will read, so that the next one to ask need not wait for it."""
-        self.get(store, settings, queries.present(store, now))
+        """Make what questions about the present will read, and answer those anew that were asked since the last time:
+        whoever asks them next need not wait for it."""
+        run = queries.correlation(store)
+        data = self.get(store, settings, queries.present(run, now), run)
+        with self._lock:
+            self._present = data
+            asked, self._asked = self._asked, OrderedDict()
+        for question, make in asked.items():
+            # What it raises is for somebody who asks.
+            with suppress(AftermergeError):
+                self._keep(data, question, make(data))
 
     def get(
-        self, store: Store, settings: Settings, as_of: datetime, *, past: Operations | None = None
+        self,
+        store: Store,
+        settings: Settings,
+        as_of: datetime,
+        run: Row | None,
+        *,
+        past: Operations | None = None,
     ) -> MetricData:
-        """What metrics read as of ``as_of``; with ``past``, from inferences made as of then."""
-        run = queries.correlation(store)
+        """What metrics read as of ``as_of``, where ``run`` is the last correlation (``queries.correlation``); with
+        ``past``, from inferences made as of then."""
         if run is None:
             return queries.metric_data(store, settings, as_of)
-        key = (run["inferences_digest"], as_of, str(store.value(sql("api", "verdict_watermark"))))
+        key = (run["inferences_digest"], as_of, run["watermark"])
         with self._making[past is not None]:
             with self._lock:
                 if key in self._held:
@@ -58,18 +80,35 @@ class DataCache:
                     self._held.popitem(last=False)
             return data
 
-    def answer(self, query: MetricQuery, data: MetricData) -> metrics.MetricAnswer:
-        """The answer to ``query``, kept: equal data and an equal question give equal digits."""
-        # The digest knows no clock, so the moment until which facts count is part of the key.
-        key = (data.digest, repr((query, data.as_of)))
+    def answer(self, data: MetricData, question: Hashable, make: Callable[[MetricData], T]) -> T:
+        """``make(data)``, kept: equal data and an equal ``question`` give equal digits.
+
+        ``make`` is called again with newer data, so all that it depends on is in the data and in ``question``.
+        """
+        key = (data.digest, data.as_of, question)
         with self._lock:
+            is_present = data is self._present
             if key in self._answers:
                 self._answers.move_to_end(key)
-                return self._answers[key]
-        found = metrics.answer(query, data)
-        if len(found.rows) <= ANSWER_ROWS_MAX:
+                found: T = self._answers[key]
+            else:
+                found = _NOTHING
+        if found is _NOTHING:
+            found = make(data)
+            self._keep(data, question, found)
+        if is_present:
             with self._lock:
-                self._answers[key] = found
-                if len(self._answers) > ANSWERS_MAX:
-                    self._answers.popitem(last=False)
+                self._asked[question] = make
+                self._asked.move_to_end(question)
+                if len(self._asked) > RENEWED_MAX:
+                    self._asked.popitem(last=False)
         return found
+
+    def _keep(self, data: MetricData, question: Hashable, found: Any) -> None:
+        if isinstance(found, metrics.MetricAnswer) and len(found.rows) > ANSWER_ROWS_MAX:
+            return
+        with self._lock:
+            # The digest knows no clock, so the moment until which facts count is part of the key.
+            self._answers[data.digest, data.as_of, question] = found
+            if len(self._answers) > ANSWERS_MAX:
+                self._answers.popitem(last=False)

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 
 from api import auth, backtest, excerpts, overview, problems, queries, rendering, report, wording
 from api.metric_cache import DataCache
-from api.recent import Recent
+from correlator.metric_data import MetricData
 from schemas.errors import AftermergeError
 from schemas.records import RepositoryPort
 from schemas.settings import Settings
@@ -86,11 +86,7 @@ def router(
     """
     may_read = Depends(guard or auth.requires(TokenScope.READ))
     pages = APIRouter(route_class=PageRoute, include_in_schema=False, default_response_class=HTMLResponse)
-    overviews: Recent[Row] = Recent(most=32)
     data = metric_cache or DataCache()
-
-    def present() -> datetime:
-        return queries.present(store, clock())
 
     @pages.get("/", dependencies=[may_read])
     def show_overview(
@@ -98,12 +94,17 @@ def router(
         repository: Choice = None,
         service: Choice = None,
     ) -> Response:
-        as_of, run = present(), queries.correlation(store)
-        scope = overview.Scope(as_of - timedelta(days=window), as_of, repository or None, service or None)
-        key = (run["inferences_digest"] if run else None, scope)
-        found = overviews.get(key, lambda: overview.gather(data.get(store, settings, as_of), scope))
+        run = queries.correlation(store)
+        as_of = queries.present(run, clock())
+        where = repository or None, service or None
+        since = timedelta(days=window)
+
+        def gathered(of: MetricData) -> Row:
+            return overview.gather(of, overview.Scope(of.as_of - since, of.as_of, *where))
+
+        found = data.answer(data.get(store, settings, as_of, run), ("overview", window, *where), gathered)
         newest = queries.incidents(
-            store, service=service or None, since=scope.since, until=scope.until, limit=INCIDENTS_SHOWN
+            store, service=service or None, since=as_of - since, until=as_of, limit=INCIDENTS_SHOWN
         )
         return page(
             "overview.html",
@@ -123,7 +124,9 @@ def router(
         return page(
             "incidents.html",
             here="/incidents",
-            incidents=incident_lines(store, found["items"], present()),
+            incidents=incident_lines(
+                store, found["items"], queries.present(queries.correlation(store), clock())
+            ),
             next_cursor=found["next_cursor"],
             filters={"service": service or "", "status": status or ""},
             is_first=cursor is None,

@@ -14,8 +14,8 @@ from api.flat_rows import FILES
 from api.metric_cache import DataCache
 from api.routes.bounds import Bound
 from api.routes.parts import Reader, SettingsDep, StoreDep
+from correlator import metrics
 from correlator.metric_catalogue import DEFINITION_VERSION, METRICS
-from correlator.metric_data import MetricData
 from correlator.metric_queries import MetricQuery
 from schemas.errors import MalformedInput
 from schemas.responses import MetricAnswer, MetricCatalogue
@@ -140,16 +140,20 @@ def _answer(
             field="metric",
         )
     now = datetime.now(UTC)
-    present = queries.present(store, now)
+    run = queries.correlation(store)
+    present = queries.present(run, now)
     as_of = question.as_of or present
     if as_of > max(present, now):
         raise MalformedInput("as_of lies in the future", field="as_of")
     format_ = _format(request, question)
     if request.method == "GET":
-        caching.unless_known(request, response, store, as_of.isoformat(), format_)
-    data = _data(request, store, settings, as_of, is_past=question.as_of is not None and as_of < present)
+        caching.unless_known(request, response, run, as_of.isoformat(), format_)
     cache: DataCache = request.app.state.metric_cache
-    found = cache.answer(_query(question, as_of), data).as_dict()
+    is_past = question.as_of is not None and as_of < present
+    past = request.app.state.operations if is_past else None
+    data = cache.get(store, settings, as_of, run, past=past)
+    asked = question.model_dump_json(exclude={"format"})
+    found = cache.answer(data, asked, lambda of: metrics.answer(_query(question, of.as_of), of)).as_dict()
     if format_ not in FILES:
         return found
     headers = {"Content-Disposition": f'attachment; filename="{question.metric}.{format_}"'}
@@ -178,14 +182,6 @@ def _query(question: MetricQuestion, as_of: datetime) -> MetricQuery:
         as_of=as_of,
         ai_share_min=question.ai_share_min,
     )
-
-
-def _data(
-    request: Request, store: Store, settings: Settings, as_of: datetime, *, is_past: bool
-) -> MetricData:
-    state = request.app.state
-    cache: DataCache = state.metric_cache
-    return cache.get(store, settings, as_of, past=state.operations if is_past else None)
 
 
 def _format(request: Request, question: MetricQuestion) -> str:

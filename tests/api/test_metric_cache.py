@@ -9,7 +9,9 @@ import pytest
 
 from api import queries
 from api.metric_cache import DataCache
+from correlator.metric_data import MetricData
 from schemas import tables
+from schemas.errors import MalformedInput
 from schemas.settings import Settings
 from schemas.store import Store
 
@@ -41,10 +43,63 @@ def test_what_was_prepared_is_not_read_again_until_the_next_correlation(asked: l
     correlated(store, "d1", 0)
     cache.prepare(store, SETTINGS, builders.END)
     assert len(asked) == 1
-    present = queries.present(store, builders.END)
-    prepared = cache.get(store, SETTINGS, present)
-    assert cache.get(store, SETTINGS, present) is prepared
+    run = queries.correlation(store)
+    present = queries.present(run, builders.END)
+    prepared = cache.get(store, SETTINGS, present, run)
+    assert cache.get(store, SETTINGS, present, run) is prepared
     assert len(asked) == 1
     correlated(store, "d2", 1)
-    assert cache.get(store, SETTINGS, queries.present(store, builders.END)) is not prepared
+    newer = queries.correlation(store)
+    assert cache.get(store, SETTINGS, queries.present(newer, builders.END), newer) is not prepared
     assert len(asked) == 2
+
+
+def test_what_was_asked_since_the_last_correlation_is_answered_before_the_next_one_asks() -> None:
+    store, cache = builders.company(4), DataCache()
+    made: list[str] = []
+
+    def answer(data: MetricData) -> str:
+        made.append(f"as of {data.as_of:%H:%M}")
+        return made[-1]
+
+    def ask() -> str:
+        run = queries.correlation(store)
+        data = cache.get(store, SETTINGS, queries.present(run, builders.END), run)
+        return cache.answer(data, "question", answer)
+
+    def correlate(digest: str, minutes: int) -> None:
+        correlated(store, digest, minutes)
+        cache.prepare(store, SETTINGS, builders.END)
+
+    correlate("d1", 1)
+    assert ask() == ask() == f"as of {builders.END:%H}:01"
+    assert len(made) == 1
+    correlate("d2", 2)
+    assert len(made) == 2
+    assert ask() == f"as of {builders.END:%H}:02"
+    assert len(made) == 2
+    correlate("d3", 3)
+    correlate("d4", 4)
+    assert len(made) == 3, "nobody asked between the last two"
+
+
+def test_an_answer_that_cannot_be_renewed_is_refused_to_who_asks_alone() -> None:
+    store, cache = builders.company(4), DataCache()
+
+    def answer(data: MetricData) -> int:
+        if data.as_of.minute:
+            raise MalformedInput("no longer")
+        return 1
+
+    def ask() -> int:
+        run = queries.correlation(store)
+        data = cache.get(store, SETTINGS, queries.present(run, builders.END), run)
+        return cache.answer(data, "question", answer)
+
+    correlated(store, "d1", 0)
+    cache.prepare(store, SETTINGS, builders.END)
+    assert ask() == 1
+    correlated(store, "d2", 1)
+    cache.prepare(store, SETTINGS, builders.END)
+    with pytest.raises(MalformedInput):
+        ask()

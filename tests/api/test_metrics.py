@@ -16,6 +16,8 @@ from rest_client import Rest, rest
 
 from api import queries
 from api.routes.metrics import DataCache
+from correlator import metrics
+from correlator.metric_data import MetricData
 from correlator.metric_queries import MetricQuery
 from schemas import tables
 from schemas.settings import Settings
@@ -158,11 +160,15 @@ def test_an_answer_is_kept_until_the_data_change() -> None:
     store = told(Store.open())
     data = queries.metric_data(store, Settings(), day(30))
     query = MetricQuery("failure_rate", day(0), day(20), filters={"service": ("checkout",)}, as_of=day(30))
-    first = cache.answer(query, data)
-    assert cache.answer(replace(query), data) is first
-    assert cache.answer(replace(query, filters={"service": ("web",)}), data) is not first
-    assert cache.answer(query, replace(data, has_sampled_traces=True)) is not first
-    assert cache.answer(query, replace(data, as_of=day(31))) is not first
+
+    def ask(of: MetricData, asked: MetricQuery) -> metrics.MetricAnswer:
+        return cache.answer(of, repr(asked), lambda known: metrics.answer(asked, known))
+
+    first = ask(data, query)
+    assert ask(data, replace(query)) is first
+    assert ask(data, replace(query, filters={"service": ("web",)})) is not first
+    assert ask(replace(data, has_sampled_traces=True), query) is not first
+    assert ask(replace(data, as_of=day(31)), query) is not first
 
 
 def test_a_review_that_comes_later_changes_the_answer() -> None:
@@ -241,6 +247,6 @@ def test_a_sampling_threshold_is_read_from_the_trace_state(trace_state: str, is_
 def test_the_present_is_the_last_correlation_or_the_begun_hour() -> None:
     store = Store.open()
     now = datetime(2026, 3, 7, 12, 40, tzinfo=UTC)
-    assert queries.present(store, now) == now.replace(minute=0)
+    assert queries.present(queries.correlation(store), now) == now.replace(minute=0)
     store.append_rows(tables.CORRELATION_RUNS, [run(as_of=now.replace(minute=20))])
-    assert queries.present(store, now) == now.replace(minute=20)
+    assert queries.present(queries.correlation(store), now) == now.replace(minute=20)

@@ -250,6 +250,25 @@ def test_an_address_that_is_not_ours_is_refused() -> None:
         serving_code.listener("192.0.2.1", 0, purpose="api")
 
 
+async def _is_undelayed(listener: socket.socket) -> bool:
+    """Does an accepted connection send its last piece without waiting for the ACK of the one before (TCP_NODELAY)?"""
+    found: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted = writer.get_extra_info("socket")
+        found.set_result(bool(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+        writer.close()
+
+    async with await asyncio.start_server(answer, sock=listener):
+        _, client = await asyncio.open_connection(*listener.getsockname())
+        client.close()
+        return await found
+
+
+def test_the_last_piece_of_an_answer_waits_for_nothing() -> None:
+    assert asyncio.run(_is_undelayed(serving_code.listener("127.0.0.1", 0, purpose="api")))
+
+
 def test_a_folder_that_cannot_be_written_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

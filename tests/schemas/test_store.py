@@ -174,6 +174,22 @@ def test_a_refresh_loses_nothing_and_waits_for_who_is_at_work(
     again.close()
 
 
+def test_a_refresh_leaves_as_much_memory_as_there_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "REFRESH_ROWS", 1)
+    store = Store.open(tmp_path / "aftermerge.duckdb", memory_limit=300_000_000, memory_resting=100_000_000)
+    allowed = store.value("SELECT current_setting('memory_limit')")
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    store.execute(
+        "CREATE TEMP TABLE mine AS SELECT range AS number, 'text ' || range AS said FROM range(100000)"
+    )
+    assert store.refresh()
+    assert store.value("SELECT current_setting('memory_limit')") == allowed
+    assert store.value("SELECT sum(number) FROM mine") == sum(range(100_000))
+    store.close()
+
+
 def test_other_threads_read_and_write_while_the_store_is_refreshed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

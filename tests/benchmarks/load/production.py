@@ -21,7 +21,7 @@ from benchmarks.load.shop_code import REPOSITORY, REPOSITORY_URL, SERVICES, Hist
 from benchmarks.load.templates import NONCE_BYTES, Recipe
 
 VISIBLE_S_MAX = 120.0
-_POLL_S = 0.05
+_POLL_S = 0.1
 QUESTIONS: tuple[tuple[str, dict[str, str]], ...] = (
     ("/", {}),
     ("/v1/services", {}),

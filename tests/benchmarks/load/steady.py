@@ -110,7 +110,8 @@ def show(found: Found, *, title: str) -> None:
             ("failure groups that they found", found.failure_groups),
         ],
     )
-    for failure in found.questions.failures[:3]:
+    failures = [str(o["error"]) for o in found.markers.correlations.values() if o["error"] is not None]
+    for failure in found.questions.failures[:3] + failures[:3]:
         printing.say(failure)
     windows, asked = sent.windows, found.questions.all_ms
     lines = {
