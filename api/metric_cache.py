@@ -2,6 +2,7 @@
 share it."""
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import nullcontext, suppress
@@ -17,12 +18,14 @@ from schemas.settings import Settings
 from schemas.store import Row, Store
 
 T = TypeVar("T")
-CACHED_MAX = 3
+HELD_MAX = {False: 2, True: 8}
+"""Of the present and of pasts. A present that is over is asked for no more, a past takes seconds to infer."""
 ANSWERS_MAX = 256
 RENEWED_MAX = 32
+RENEWAL_S_MAX = 2.0
+"""Longer than this nobody's next question is answered ahead; the next correlation waits for it."""
 ANSWER_ROWS_MAX = 2000
 """Answers beyond are not kept: a month of days by service is read once, and would push out what a page asks for."""
-_NOTHING: Any = object()
 
 
 class DataCache:
@@ -33,7 +36,9 @@ class DataCache:
     """
 
     def __init__(self) -> None:
-        self._held: OrderedDict[tuple[str, datetime, str], MetricData] = OrderedDict()
+        self._held: dict[bool, OrderedDict[tuple[str, datetime, str], MetricData]] = {
+            is_past: OrderedDict() for is_past in HELD_MAX
+        }
         self._present: MetricData | None = None
         self._answers: OrderedDict[tuple[str, datetime, Hashable], Any] = OrderedDict()
         self._asked: OrderedDict[Hashable, Callable[[MetricData], Any]] = OrderedDict()
@@ -48,7 +53,10 @@ class DataCache:
         with self._lock:
             self._present = data
             asked, self._asked = self._asked, OrderedDict()
-        for question, make in asked.items():
+        until = time.monotonic() + RENEWAL_S_MAX
+        for question, make in reversed(asked.items()):
+            if time.monotonic() >= until:
+                return
             # What it raises is for somebody who asks.
             with suppress(AftermergeError):
                 self._keep(data, question, make(data))
@@ -67,17 +75,19 @@ class DataCache:
         if run is None:
             return queries.metric_data(store, settings, as_of)
         key = (run["inferences_digest"], as_of, run["watermark"])
-        with self._making[past is not None]:
+        is_past = past is not None
+        held = self._held[is_past]
+        with self._making[is_past]:
             with self._lock:
-                if key in self._held:
-                    self._held.move_to_end(key)
-                    return self._held[key]
+                if key in held:
+                    held.move_to_end(key)
+                    return held[key]
             with past.as_of(as_of) if past else nullcontext(store) as source:
                 data = queries.metric_data(source, settings, as_of)
             with self._lock:
-                self._held[key] = data
-                if len(self._held) > CACHED_MAX:
-                    self._held.popitem(last=False)
+                held[key] = data
+                if len(held) > HELD_MAX[is_past]:
+                    held.popitem(last=False)
             return data
 
     def answer(self, data: MetricData, question: Hashable, make: Callable[[MetricData], T]) -> T:
@@ -87,21 +97,17 @@ class DataCache:
         """
         key = (data.digest, data.as_of, question)
         with self._lock:
-            is_present = data is self._present
-            if key in self._answers:
-                self._answers.move_to_end(key)
-                found: T = self._answers[key]
-            else:
-                found = _NOTHING
-        if found is _NOTHING:
-            found = make(data)
-            self._keep(data, question, found)
-        if is_present:
-            with self._lock:
+            if data is self._present:
                 self._asked[question] = make
                 self._asked.move_to_end(question)
                 if len(self._asked) > RENEWED_MAX:
                     self._asked.popitem(last=False)
+            if key in self._answers:
+                self._answers.move_to_end(key)
+                known: T = self._answers[key]
+                return known
+        found = make(data)
+        self._keep(data, question, found)
         return found
 
     def _keep(self, data: MetricData, question: Hashable, found: Any) -> None:
