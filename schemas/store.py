@@ -29,6 +29,7 @@ ROW_GROUP_SIZE = 20_480
 
 REFRESH_ROWS = 64 * ROW_GROUP_SIZE
 REFRESH_WAIT_S = 0.05
+TURN_WAIT_S = 10.0
 _FLUSH_THRESHOLD = "16MB"
 _MEMORY_TOO_LITTLE = "1KB"
 
@@ -135,12 +136,17 @@ class Store:
         """What ``job`` returns, run with the memory for work; when that is too little, again, with more.
 
         A job that ran out of memory was cut off between two of its transactions: it must be able to begin anew.
+        Another job at work is waited for, :data:`TURN_WAIT_S` at most: two at once hold twice the memory, take as long,
+        and leave nothing of the processor to whoever asks.
         """
+        has_turn = self._file.turn.acquire(timeout=TURN_WAIT_S)
         self._file.work()
         try:
             return self.patiently(job)
         finally:
             self._file.rest()
+            if has_turn:
+                self._file.turn.release()
 
     def patiently(self, job: Callable[[], T]) -> T:
         """What ``job`` returns, run again, with more memory, as often as it has too little and more is allowed.
@@ -345,6 +351,7 @@ class _File:
         self._is_behind = False
         self._is_attached = self._is_saved = False
         self.gate = Gate()
+        self.turn = threading.RLock()
         self.written_rows = 0
 
     def attach(self) -> None:

@@ -288,6 +288,35 @@ def test_a_job_that_needs_more_than_is_allowed_fails_and_the_store_answers_on(tm
     store.close()
 
 
+@pytest.mark.parametrize(("wait_s", "at_most"), [(60.0, 1), (0.01, 2)])
+def test_jobs_take_turns_but_none_waits_for_a_long_one(
+    wait_s: float, at_most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "TURN_WAIT_S", wait_s)
+    store = Store.open()
+    both, at_work, most = threading.Event(), 0, 0
+    lock = threading.Lock()
+
+    def job() -> None:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+            if at_work == 2:
+                both.set()
+        # Long enough for the other one to come in, if it may.
+        both.wait(1.0 if at_most == 1 else 30.0)
+        with lock:
+            at_work -= 1
+
+    threads = [threading.Thread(target=store.at_work, args=(job,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == at_most
+
+
 def test_a_store_that_is_behind_takes_more_until_it_has_caught_up(tmp_path: Path) -> None:
     store = Store.open(
         tmp_path / "s.duckdb",
