@@ -184,8 +184,11 @@ def _authorization(context: Any) -> str | None:
 
 
 async def _abort(context: Any, status: status_pb2.Status) -> NoReturn:
-    details = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(_STATUS_CODES[status.code], status.message, trailing_metadata=details)
+    details = [("grpc-status-details-bin", status.SerializeToString())]
+    if (retry := statuses.retry_info(status)) is not None:
+        # Python's exporter reads it here alone, and gives up sooner where it is not.
+        details.append(("google.rpc.retryinfo-bin", retry))
+    await context.abort(_STATUS_CODES[status.code], status.message, trailing_metadata=tuple(details))
     raise AssertionError("abort always raises")
 
 

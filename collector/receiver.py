@@ -14,6 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from collector import encodings, json_otlp, otlp, policy, privacy, statuses
 from collector.counters import Counters
+from collector.inflight import RETRY_AFTER_S
 from collector.otlp import Request, Signal
 from collector.policy import Policy
 from collector.spool import Spool
@@ -21,7 +22,6 @@ from collector.statuses import JSON, PROTOBUF
 from schemas.errors import AftermergeError, MalformedInput, Overloaded
 from schemas.settings import Settings
 
-_RETRY_AFTER_S = 2
 _INLINE_BYTES_MAX = 1024 * 1024
 """Larger bodies are parsed in a thread: below this (some 3 ms) the hand-over costs more than the event loop's pause."""
 _DENSE_BYTES_MIN = 256 * 1024
@@ -113,7 +113,7 @@ class Receiver:
         if not self._spool.has_room(size_bytes):
             raise Overloaded(
                 "the backlog of accepted requests is full",
-                retry_after_s=_RETRY_AFTER_S,
+                retry_after_s=RETRY_AFTER_S,
                 hint="send the same again later",
                 backlog_bytes=self._spool.backlog_bytes,
             )

@@ -9,7 +9,7 @@ from google.protobuf import json_format
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from collector.encodings import TooLarge, UnsupportedEncoding
-from collector.inflight import Busy, TooSlow
+from collector.inflight import RETRY_AFTER_S, Busy, TooSlow
 from schemas.errors import AftermergeError, MalformedInput, Overloaded, StoreError
 
 JSON = "application/json"
@@ -46,7 +46,7 @@ def answer_to(error: AftermergeError) -> Answer:
         case Overloaded():
             return Answer(503, code_pb2.RESOURCE_EXHAUSTED, "backlog", error.retry_after_s)
         case StoreError():
-            return Answer(503, code_pb2.UNAVAILABLE, "storage", 5)
+            return Answer(503, code_pb2.UNAVAILABLE, "storage", RETRY_AFTER_S)
         case _:
             return Answer(500, code_pb2.INTERNAL, "internal")
 
@@ -65,6 +65,12 @@ def status_of(error: AftermergeError) -> status_pb2.Status:
         bad.field_violations.add(field="body", description=str(error))
         status.details.add().Pack(bad)
     return status
+
+
+def retry_info(status: status_pb2.Status) -> bytes | None:
+    """The encoded ``RetryInfo`` among the details; None: not to be sent again."""
+    found = error_details_pb2.RetryInfo()
+    return found.SerializeToString() if any(detail.Unpack(found) for detail in status.details) else None
 
 
 def encoded(status: status_pb2.Status, content_type: str) -> bytes:

@@ -134,7 +134,7 @@ def test_many_large_bodies_at_a_time_are_refused_for_now_and_stay_within_the_bud
     assert {answer.status_code for answer in answers} <= {200, 503}
     busy = [answer for answer in answers if answer.status_code == 503]
     assert busy
-    assert {answer.headers["retry-after"] for answer in busy} == {"1"}
+    assert {answer.headers["retry-after"] for answer in busy} == {"2"}
     assert status_pb2.Status.FromString(busy[0].content).details[0].Unpack(error_details_pb2.RetryInfo())
     assert most <= 8 * MIB
     assert collector.budget.held_bytes == 0
@@ -149,7 +149,7 @@ def test_a_full_budget_is_exhausted_with_a_time_to_come_back(collector: build.Co
         retry = error_details_pb2.RetryInfo()
         assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert status.details[0].Unpack(retry)
-        assert retry.retry_delay.seconds == 1
+        assert retry.retry_delay.seconds == 2
     assert is_served(collector)
 
 

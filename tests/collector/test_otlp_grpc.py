@@ -87,6 +87,7 @@ def test_a_request_beyond_the_bound_is_exhausted_and_not_retryable(
     # Only RetryInfo would make an exporter send it again.
     told = dict(error.trailing_metadata()).get("grpc-status-details-bin", b"")
     assert not status_pb2.Status.FromString(told).details
+    assert "google.rpc.retryinfo-bin" not in dict(error.trailing_metadata())
 
 
 def test_a_full_backlog_is_exhausted_with_a_time_to_come_back(tmp_path: Path) -> None:
@@ -96,6 +97,8 @@ def test_a_full_backlog_is_exhausted_with_a_time_to_come_back(tmp_path: Path) ->
         assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert details_of(error).details[0].Unpack(retry)
         assert retry.retry_delay.seconds == 2
+        # Where Python's exporter looks.
+        assert dict(error.trailing_metadata())["google.rpc.retryinfo-bin"] == retry.SerializeToString()
 
 
 def test_a_token_is_asked_of_senders(tmp_path: Path) -> None:
