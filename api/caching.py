@@ -11,22 +11,21 @@ from api.problems import NotModified
 from schemas.store import Row
 
 
-def unless_known(request: Request, response: Response, run: Row | None, *parts: str) -> None:
+def unless_known(request: Request, response: Response, known: Row | None, *parts: str) -> None:
     """Put the ETag of the answer to ``request`` on ``response``.
 
-    ``run`` is the last correlation (``queries.correlation``); ``parts`` is what the answer depends on beside the
-    inferences, what people stated, the path and the parameters.
+    ``known`` is ``queries.known``; ``parts`` is what the answer depends on beside that, the path and the parameters.
     Before the first correlation there is nothing to tell one answer from the next by: then there is no ETag.
 
     Raises:
         NotModified: the client says that it has this answer already.
     """
-    if run is None:
+    if known is None:
         return
     question = sorted(request.query_params.multi_items())
-    state = (run["inferences_digest"], run["watermark"], request.url.path, question, parts)
+    state = (known["inferences_digest"], known["watermark"], request.url.path, question, parts)
     etag = f'"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}"'
-    known = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
-    if etag in known or "*" in known:
+    held = [text.strip().removeprefix("W/") for text in request.headers.get("if-none-match", "").split(",")]
+    if etag in held or "*" in held:
         raise NotModified(etag)
     response.headers["ETag"] = etag

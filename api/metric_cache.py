@@ -48,8 +48,8 @@ class DataCache:
     def prepare(self, store: Store, settings: Settings, now: datetime) -> None:
         """Make what questions about the present will read, and answer those anew that were asked since the last time:
         whoever asks them next need not wait for it."""
-        run = queries.correlation(store)
-        data = self.get(store, settings, queries.present(run, now), run)
+        known = queries.known(store)
+        data = self.get(store, settings, queries.present(known, now), known)
         with self._lock:
             self._present = data
             asked, self._asked = self._asked, OrderedDict()
@@ -66,15 +66,15 @@ class DataCache:
         store: Store,
         settings: Settings,
         as_of: datetime,
-        run: Row | None,
+        known: Row | None,
         *,
         past: Operations | None = None,
     ) -> MetricData:
-        """What metrics read as of ``as_of``, where ``run`` is the last correlation (``queries.correlation``); with
-        ``past``, from inferences made as of then."""
-        if run is None:
+        """What metrics read as of ``as_of``, by ``known`` (``queries.known``); with ``past``, from inferences made as of
+        then."""
+        if known is None:
             return queries.metric_data(store, settings, as_of)
-        key = (run["inferences_digest"], as_of, run["watermark"])
+        key = (known["inferences_digest"], as_of, known["watermark"])
         is_past = past is not None
         held = self._held[is_past]
         with self._making[is_past]:
@@ -104,8 +104,8 @@ class DataCache:
                     self._asked.popitem(last=False)
             if key in self._answers:
                 self._answers.move_to_end(key)
-                known: T = self._answers[key]
-                return known
+                kept: T = self._answers[key]
+                return kept
         found = make(data)
         self._keep(data, question, found)
         return found

@@ -94,15 +94,15 @@ def router(
         repository: Choice = None,
         service: Choice = None,
     ) -> Response:
-        run = queries.correlation(store)
-        as_of = queries.present(run, clock())
+        known = queries.known(store)
+        as_of = queries.present(known, clock())
         where = repository or None, service or None
         since = timedelta(days=window)
 
         def gathered(of: MetricData) -> Row:
             return overview.gather(of, overview.Scope(of.as_of - since, of.as_of, *where))
 
-        found = data.answer(data.get(store, settings, as_of, run), ("overview", window, *where), gathered)
+        found = data.answer(data.get(store, settings, as_of, known), ("overview", window, *where), gathered)
         newest = queries.incidents(
             store, service=service or None, since=as_of - since, until=as_of, limit=INCIDENTS_SHOWN
         )
@@ -124,9 +124,7 @@ def router(
         return page(
             "incidents.html",
             here="/incidents",
-            incidents=incident_lines(
-                store, found["items"], queries.present(queries.correlation(store), clock())
-            ),
+            incidents=incident_lines(store, found["items"], queries.present(queries.known(store), clock())),
             next_cursor=found["next_cursor"],
             filters={"service": service or "", "status": status or ""},
             is_first=cursor is None,

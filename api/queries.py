@@ -451,18 +451,23 @@ def metric_data(store: Store, settings: Settings, as_of: datetime) -> MetricData
 
 
 def correlation(store: Store) -> Row | None:
-    """The newest correlation: ``as_of``, ``facts_digest``, ``rules`` (JSON), ``inferences_digest``, and ``watermark``,
-    which changes with whatever a person states."""
+    """The newest correlation: ``as_of``, ``facts_digest``, ``rules`` (JSON), ``inferences_digest``."""
     return store.row(sql("api", "correlation"))
 
 
-def present(run: Row | None, now: datetime) -> datetime:
+def known(store: Store) -> Row | None:
+    """What answers depend on: ``as_of`` and ``inferences_digest`` of the newest correlation, and ``watermark``, which
+    changes with whatever a person states. None before the first correlation."""
+    return store.row(sql("api", "known"))
+
+
+def present(known: Row | None, now: datetime) -> datetime:
     """The "as of" of a question that names none: that of the last correlation, or the begun hour when that is later.
 
     Whole hours let answers be cached, and still let changes ripen while no new fact arrives.
     """
     hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    last = run["as_of"] if run else hour - timedelta(days=1)
+    last = known["as_of"] if known else hour - timedelta(days=1)
     return max(hour, last)
 
 

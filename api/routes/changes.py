@@ -28,7 +28,7 @@ def list_changes(
     limit: Limit = paging.LIMIT_DEFAULT,
 ) -> Any:
     """Changes by landing time, newest first."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     page = queries.changes(
         store, repository=repository, origin=origin, since=since, until=until, cursor=cursor, limit=limit
     )
@@ -45,7 +45,7 @@ def read_change(
     sha: Annotated[str, Path(pattern="^[0-9a-fA-F]{4,64}$", description="full sha, or a unique start of it")],
 ) -> Any:
     """One change with its commits, provenance evidence, deployments, outcomes, suspicions and rework."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     found = queries.change(store, sha)
     if found is None:
         raise problems.refusal(HTTPStatus.NOT_FOUND, f"no change begins with {sha}")

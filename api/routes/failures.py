@@ -42,7 +42,7 @@ def list_failures(
     limit: Limit = paging.LIMIT_DEFAULT,
 ) -> Any:
     """Failure groups by their last failure, newest first, each with its heaviest explanation."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     page = queries.failure_groups(
         store, service=service, category=category, since=since, until=until, cursor=cursor, limit=limit
     )

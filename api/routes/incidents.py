@@ -44,7 +44,7 @@ def list_incidents(
     limit: Limit = paging.LIMIT_DEFAULT,
 ) -> Any:
     """Incidents by opening time, newest first, each with its heaviest explanation."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     page = queries.incidents(
         store, service=service, status=status, since=since, until=until, cursor=cursor, limit=limit
     )
@@ -66,7 +66,7 @@ def read_attributions(
     request: Request, response: Response, store: StoreDep, _: Reader, incident_id: IncidentId
 ) -> Any:
     """Who may have caused it: candidates with the chain from trace to commit; the masses sum to one."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     found = queries.attributions(store, incident_id)
     if found is None:
         raise _unknown(incident_id)
@@ -119,7 +119,7 @@ def read_incident(
     request: Request, response: Response, store: StoreDep, _: Reader, incident_id: IncidentId
 ) -> Any:
     """One incident as of the last correlation."""
-    caching.unless_known(request, response, queries.correlation(store))
+    caching.unless_known(request, response, queries.known(store))
     found = queries.incident(store, incident_id)
     if found is None:
         raise _unknown(incident_id)

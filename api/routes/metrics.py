@@ -140,18 +140,18 @@ def _answer(
             field="metric",
         )
     now = datetime.now(UTC)
-    run = queries.correlation(store)
-    present = queries.present(run, now)
+    known = queries.known(store)
+    present = queries.present(known, now)
     as_of = question.as_of or present
     if as_of > max(present, now):
         raise MalformedInput("as_of lies in the future", field="as_of")
     format_ = _format(request, question)
     if request.method == "GET":
-        caching.unless_known(request, response, run, as_of.isoformat(), format_)
+        caching.unless_known(request, response, known, as_of.isoformat(), format_)
     cache: DataCache = request.app.state.metric_cache
     is_past = question.as_of is not None and as_of < present
     past = request.app.state.operations if is_past else None
-    data = cache.get(store, settings, as_of, run, past=past)
+    data = cache.get(store, settings, as_of, known, past=past)
     asked = question.model_dump_json(exclude={"format"})
     found = cache.answer(data, asked, lambda of: metrics.answer(_query(question, of.as_of), of)).as_dict()
     if format_ not in FILES:

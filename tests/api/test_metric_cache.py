@@ -43,13 +43,13 @@ def test_what_was_prepared_is_not_read_again_until_the_next_correlation(asked: l
     correlated(store, "d1", 0)
     cache.prepare(store, SETTINGS, builders.END)
     assert len(asked) == 1
-    run = queries.correlation(store)
-    present = queries.present(run, builders.END)
-    prepared = cache.get(store, SETTINGS, present, run)
-    assert cache.get(store, SETTINGS, present, run) is prepared
+    known = queries.known(store)
+    present = queries.present(known, builders.END)
+    prepared = cache.get(store, SETTINGS, present, known)
+    assert cache.get(store, SETTINGS, present, known) is prepared
     assert len(asked) == 1
     correlated(store, "d2", 1)
-    newer = queries.correlation(store)
+    newer = queries.known(store)
     assert cache.get(store, SETTINGS, queries.present(newer, builders.END), newer) is not prepared
     assert len(asked) == 2
 
@@ -63,8 +63,8 @@ def test_what_was_asked_since_the_last_correlation_is_answered_before_the_next_o
         return made[-1]
 
     def ask() -> str:
-        run = queries.correlation(store)
-        data = cache.get(store, SETTINGS, queries.present(run, builders.END), run)
+        known = queries.known(store)
+        data = cache.get(store, SETTINGS, queries.present(known, builders.END), known)
         return cache.answer(data, "question", answer)
 
     def correlate(digest: str, minutes: int) -> None:
@@ -92,8 +92,8 @@ def test_an_answer_that_cannot_be_renewed_is_refused_to_who_asks_alone() -> None
         return 1
 
     def ask() -> int:
-        run = queries.correlation(store)
-        data = cache.get(store, SETTINGS, queries.present(run, builders.END), run)
+        known = queries.known(store)
+        data = cache.get(store, SETTINGS, queries.present(known, builders.END), known)
         return cache.answer(data, "question", answer)
 
     correlated(store, "d1", 0)

@@ -247,6 +247,6 @@ def test_a_sampling_threshold_is_read_from_the_trace_state(trace_state: str, is_
 def test_the_present_is_the_last_correlation_or_the_begun_hour() -> None:
     store = Store.open()
     now = datetime(2026, 3, 7, 12, 40, tzinfo=UTC)
-    assert queries.present(queries.correlation(store), now) == now.replace(minute=0)
+    assert queries.present(queries.known(store), now) == now.replace(minute=0)
     store.append_rows(tables.CORRELATION_RUNS, [run(as_of=now.replace(minute=20))])
-    assert queries.present(queries.correlation(store), now) == now.replace(minute=20)
+    assert queries.present(queries.known(store), now) == now.replace(minute=20)
