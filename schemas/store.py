@@ -265,11 +265,14 @@ class Store:
     def registered(self, name: str, batch: pa.Table) -> Iterator[None]:
         """Statements of this thread in here read ``batch`` as a table of this name."""
         cursor = self.cursor()
-        cursor.register(name, batch)
+        # To name a table is a statement too: it asks for the catalog, which a refresh takes away for a moment.
+        with self._file.gate.passing():
+            cursor.register(name, batch)
         try:
             yield
         finally:
-            cursor.unregister(name)
+            with self._file.gate.passing():
+                cursor.unregister(name)
 
     def execute(self, text: str, **parameters: Any) -> None:
         """Run one statement that returns nothing."""

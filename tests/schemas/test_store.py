@@ -223,6 +223,29 @@ def test_other_threads_read_and_write_while_the_store_is_refreshed(
     store.close()
 
 
+def test_rows_are_named_for_a_statement_while_the_store_is_refreshed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "REFRESH_ROWS", 1)
+    store = Store.open(tmp_path / "aftermerge.duckdb")
+    store.append_rows(tables.REPOSITORIES, [repository()])
+    attach, is_away = store._file.attach, threading.Event()
+
+    def slowly() -> None:
+        is_away.set()
+        time.sleep(0.3)
+        attach()
+
+    monkeypatch.setattr(store._file, "attach", slowly)
+    refresh = threading.Thread(target=store.refresh)
+    refresh.start()
+    assert is_away.wait(10)
+    with store.registered("mine", stores.arrow(tables.REPOSITORIES, [repository("acme/till")])):
+        assert store.value("SELECT count(*) FROM mine") == 1
+    refresh.join()
+    store.close()
+
+
 def test_a_file_that_was_away_for_a_moment_is_taken_up_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
