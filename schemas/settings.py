@@ -140,7 +140,11 @@ class Settings(BaseSettings):
     duckdb_memory_behind: ByteSize = Field(
         ByteSize(400_000_000), description="of the store while more waits to be loaded than is being loaded"
     )
-    duckdb_threads: int = Field(2, gt=0)
+    duckdb_threads: int = Field(
+        1,
+        gt=0,
+        description="of one statement; on two cores a second one takes from the loader and from who asks",
+    )
 
     spans_retention_days: int = Field(14, gt=0, description="raw spans, counted from receipt")
     failures_retention_days: int = Field(
