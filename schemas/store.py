@@ -304,9 +304,8 @@ class Store:
         """Rows of one query as mappings; times are timezone-aware UTC. For few rows: two thirds of the CPU of :meth:`arrow`."""
         with self._file.gate.passing():
             # Not as a relation, which is bound once to tell its columns and once more to run.
-            return aware_rows(
-                self.patiently(lambda: self.cursor().execute(text, _bound(parameters)).to_arrow_table())
-            )
+            found = self.patiently(lambda: self.cursor().execute(text, _bound(parameters)).to_arrow_table())
+        return aware_rows(found)
 
     def row(self, text: str, **parameters: Any) -> Row | None:
         """The first row of one query, or None."""
