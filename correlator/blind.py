@@ -2,7 +2,7 @@
 
 What is left out: later spans, deployments and incident events; every revert, fix reference and verdict whenever it was
 said; that a deployment was a rollback; and what an incident says of changes. The hour that the time parts counts in
-proportion, failures to the second.
+proportion; of alike failures of one minute that it parts, the first alone is left.
 Read once for all times: histories, shapes of failures, hours of traffic. Pure but for what it asks its readers.
 """
 
@@ -376,10 +376,8 @@ def _untold(event: Row) -> Row:
 
 
 def _shape(shape: Shape, as_of: datetime) -> Shape | None:
-    count = int(np.searchsorted(shape.failed_at, micros(as_of), side="right"))
-    if not count:
-        return None
-    return Shape(shape.first, shape.failed_at[:count], shape.traces[:count], shape.named)
+    failures = shape.failures.until(micros(as_of))
+    return None if failures is None else replace(shape, failures=failures)
 
 
 def _finding(finding: Finding, as_of: datetime) -> Finding | None:

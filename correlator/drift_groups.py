@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from correlator import drift_detectors
 from correlator.drift_detectors import Finding
 from correlator.failure_groups import FailureGroup, ServiceCode
-from correlator.occurrences import Occurrences, Times, merged, micros
+from correlator.occurrences import Moments, Occurrences, merged, micros
 from correlator.revisions import Timeline
 from schemas import vocabulary
 from schemas.records import CommitSha, FailureFacts, RankedCategory
@@ -25,7 +23,7 @@ from schemas.vocabulary import Detector, FailureCategory
 Row = Mapping[str, Any]
 
 MOMENTS_MAX = 2000
-"""Occurrences that one hour is spread into."""
+"""Points in time that one hour is spread into."""
 
 UNCOUNTED = frozenset({Detector.HOST_IS_NEW})
 """Drifts that may well be what was wanted: shown, but no outcome of the change that brought them."""
@@ -134,11 +132,11 @@ def _group(
         sha = stated or (running["sha"] if running else None)
         return CommitSha(sha) if sha else None
 
-    times: dict[str | None, list[Times]] = defaultdict(list)
+    moments: dict[str | None, list[Moments]] = defaultdict(list)
     for begin, end, revision, count in finding.moments:
-        spread = np.linspace(micros(begin), micros(end), min(count, MOMENTS_MAX)).astype(np.int64)
-        times[sha_of(revision, begin)].append(spread)
-    failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
+        spread = Moments.spread(micros(begin), micros(end), count, MOMENTS_MAX)
+        moments[sha_of(revision, begin)].append(spread)
+    failures = Occurrences({sha: merged(parts) for sha, parts in moments.items()})
     said = title(finding)
     ranked = tuple(RankedCategory(category, score, said) for category, score in _CATEGORIES[finding.detector])
     parts, fingerprint = _fingerprint(finding)

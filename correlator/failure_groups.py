@@ -14,12 +14,10 @@ from functools import lru_cache
 from math import fsum
 from typing import Any
 
-import numpy as np
-
-from correlator import categories, fingerprint, frames, function_names, groupings, stack_lines
+from correlator import categories, fingerprint, frames, function_names, groupings, shapes, stack_lines
 from correlator.groupings import Groupings
 from correlator.mappings import TRANSPILED, Mapper
-from correlator.occurrences import Occurrences, Times, merged
+from correlator.occurrences import Moments, Occurrences, merged
 from correlator.original_frames import UNMAPPED, OriginalFrames, is_generated
 from correlator.paths import PathKind, kind_of
 from correlator.plausible import Plausible, hypotheses
@@ -289,16 +287,16 @@ class Assembler:
                 return CommitSha(sha)
         return None
 
-    def _times_by_revision(self, shape: Shape) -> Iterator[tuple[str | None, Times]]:
+    def _moments_by_revision(self, shape: Shape) -> Iterator[tuple[str | None, Moments]]:
         """(revision that ran, when the shape failed on it): as its spans state, else by what ran at the time."""
         cause = shape.first
         code = self._services.get(cause["service"], ServiceCode(None))
-        stated = self._stated_revision(cause, code)
+        stated, moments = self._stated_revision(cause, code), shape.failures.moments
         if stated or code.repository is None:
-            yield stated, shape.failed_at
+            yield stated, moments
             return
-        for sha, start, end in self._timeline.parts(cause["service"], cause["environment"], shape.failed_at):
-            yield sha, shape.failed_at[start:end]
+        for sha, start, end in self._timeline.parts(cause["service"], cause["environment"], moments.at):
+            yield sha, moments.part(start, end)
 
     def _mapper(self, code: ServiceCode, sha: CommitSha | None) -> Mapper | None:
         if code.repository is None or sha is None:
@@ -340,11 +338,11 @@ class Assembler:
             at_startup=_is_startup(cause, running),
         )
         template = fingerprint.template(facts.message) if facts.message else None
-        times: dict[str | None, list[Times]] = defaultdict(list)
+        moments: dict[str | None, list[Moments]] = defaultdict(list)
         for member in ordered:
-            for sha, part in self._times_by_revision(member.shape):
-                times[sha].append(part)
-        failures = Occurrences({sha: merged(parts) for sha, parts in times.items()})
+            for sha, part in self._moments_by_revision(member.shape):
+                moments[sha].append(part)
+        failures = Occurrences({sha: merged(parts) for sha, parts in moments.items()})
         row = {
             "group_id": group_id,
             "fingerprint": found[0].fingerprint,
@@ -366,7 +364,7 @@ class Assembler:
             ),
             "first_seen_at": cause["failed_at"],
             "last_seen_at": failures.at(-1),
-            "failing_trace_count": len(np.unique(np.concatenate([m.shape.traces for m in ordered]))),
+            "failing_trace_count": shapes.trace_count(m.shape for m in ordered),
             "sample_trace_id": cause["trace_id"],
             "sample_span_id": cause["span_id"],
             "repository": code.repository,
@@ -494,5 +492,5 @@ def _title(facts: FailureFacts, template: str | None, cause: Row) -> str:
 
 def _most(members: Iterable[_Located], flag: str) -> bool:
     """True when more than half of the failures have the flag."""
-    counts = [(len(m.shape.failed_at), m.cause[flag]) for m in members]
+    counts = [(m.shape.failures.total, m.cause[flag]) for m in members]
     return 2 * sum(count for count, is_set in counts if is_set) > sum(count for count, _ in counts)

@@ -1,8 +1,9 @@
 """Where each failing trace failed first, kept up to date: only traces of which something arrived are looked at again.
 
 What a trace says depends on its own spans and exceptions alone, so that the answer is the same in whatever order and
-in however many parts they came. Its root causes are folded into shapes (``correlator/shapes.py``); nothing that comes
-after costs more than a few bytes per failure. Touches the store, as ``run.py`` does.
+in however many parts they came. Its root causes are folded into shapes (``correlator/shapes.py``), and those of a minute into
+one row (``failure_minutes``): what comes after costs as much for a thousand failures a minute as for two. Touches the
+store, as ``run.py`` does.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from correlator import fingerprint, occurrences, shapes
-from correlator.shapes import Shape
+from correlator.shapes import Failures, Shape
 from schemas import tables
 from schemas.store import Row, Store, arrow, aware_rows, sql
 
@@ -28,10 +29,13 @@ through is as long as that, however much is stored."""
 LINK_AGE_MAX = timedelta(days=1)
 """A message that waited longer names no producer."""
 
+FAILURE_COLUMNS = ("first_failed_at_us", "last_failed_at_us", "failure_count", "trace_key", "trace_count")
+"""Columns of ``failures.sql`` in the order of ``Failures``."""
+
 _MICROSECOND = timedelta(microseconds=1)
 _NS_MAX = 2**63 - 2
 STEPS = {
-    "slice_exceptions": ("slice", "until"),
+    "slice_exceptions": ("slice", "until", "failed_first_ns", "failed_last_ns"),
     "slice_rows": ("slice", "until", "first_ns", "last_ns", "reach_ns"),
     "slice_spans": (),
     "slice_failing": (),
@@ -49,10 +53,16 @@ STEPS = {
 """What finds the root causes of a slice, in order, and what each is told. As one statement they took twice the memory:
 DuckDB keeps what every step of a statement needs until its end."""
 
-MADE = (*STEPS.keys() - {"root_causes"}, "arrived_causes", "shaped_causes", "arrived_shapes")
+MADE = (*STEPS.keys() - {"root_causes"}, "arrived_causes", "shaped_causes", "arrived_shapes", "moved_minutes")
 """Temporary tables of a slice."""
 
-WORKING = (tables.FAILING_TRACES, tables.ROOT_CAUSES, tables.FAILURE_SHAPES, tables.CAUSE_READS)
+WORKING = (
+    tables.FAILING_TRACES,
+    tables.ROOT_CAUSES,
+    tables.FAILURE_MINUTES,
+    tables.FAILURE_SHAPES,
+    tables.CAUSE_READS,
+)
 """What :func:`follow` keeps."""
 
 
@@ -60,7 +70,8 @@ def follow(store: Store, *, until: datetime) -> int:
     """Look at what arrived since the last call, and return how many traces were looked at.
 
     Args:
-        store: its ``failing_traces``, ``root_causes``, ``failure_shapes`` and ``cause_reads`` are brought up to date.
+        store: its ``failing_traces``, ``root_causes``, ``failure_minutes``, ``failure_shapes`` and ``cause_reads`` are
+            brought up to date.
         until: what started later counts when it is asked for; earlier than in the last call all is read anew.
     """
     read = store.row("SELECT * FROM cause_reads")
@@ -79,6 +90,7 @@ def follow(store: Store, *, until: datetime) -> int:
             store.execute(sql("correlator", "forgotten_traces"))
             store.execute(sql("correlator", "orphan_shapes"), slice=0)
             _forget(store, slice_=0)
+            _count_moved(store)
         store.execute(
             sql("correlator", "touched_traces"),
             load_number=load_number,
@@ -110,7 +122,7 @@ def read(store: Store, *, until: datetime, named: Iterable[str] = ()) -> list[Sh
     """
     found = store.arrow(sql("correlator", "failures"), until=until)
     shape_ids = found["shape_id"].to_numpy()
-    times, keys = found["failed_at_us"].to_numpy(), found["trace_key"].to_numpy()
+    failures = Failures(*(found[name].to_numpy() for name in FAILURE_COLUMNS))
     starts = [0, *(np.flatnonzero(shape_ids[1:] != shape_ids[:-1]) + 1).tolist()] if len(shape_ids) else []
     ends = [*starts[1:], len(shape_ids)][: len(starts)]
     stretch = {int(shape_ids[start]): (start, end) for start, end in zip(starts, ends, strict=True)}
@@ -123,24 +135,24 @@ def read(store: Store, *, until: datetime, named: Iterable[str] = ()) -> list[Sh
         if shape_id in stretch:
             start, end = stretch[shape_id]
             first = row if row["awaited_service"] is None else {**row, **_counted(found.slice(start, 1))}
-            listed.append(Shape(first, times[start:end], keys[start:end], frozenset(traces_named[shape_id])))
+            listed.append(Shape(first, failures.part(start, end), frozenset(traces_named[shape_id])))
     return listed
 
 
 def rules() -> str:
     """Version of all that makes root causes and shapes, 16 hex digits."""
-    told = [sql("correlator", name) for name in ("touched_traces", *STEPS, "shaped_causes")]
+    told = [sql("correlator", name) for name in ("touched_traces", *STEPS, "shaped_causes", "add_minutes")]
     told += [shapes.VERSION, fingerprint.VERSION, str(REACH), str(LINK_AGE_MAX)]
     return hashlib.sha256("\x00".join(told).encode()).hexdigest()[:16]
 
 
 def _counted(first: pa.Table) -> Row:
     """What identifies the first failure that counts, of a shape of which not all do."""
-    (row,) = aware_rows(first.select(["trace_id", "span_id", "failed_at_us"]))
+    (row,) = aware_rows(first.select(["trace_id", "span_id", "first_failed_at_us"]))
     return {
         "trace_id": row["trace_id"],
         "span_id": row["span_id"],
-        "failed_at": occurrences.moment(row["failed_at_us"]),
+        "failed_at": occurrences.moment(row["first_failed_at_us"]),
     }
 
 
@@ -173,6 +185,8 @@ def _look_at(store: Store, slice_: Row, until: datetime) -> None:
     told = {
         "slice": slice_["slice"],
         "until": until,
+        "failed_first_ns": slice_["first_ns"],
+        "failed_last_ns": slice_["last_ns"],
         "first_ns": max(-_NS_MAX, slice_["first_ns"] - reach_ns),
         "last_ns": min(_NS_MAX, slice_["last_ns"] + reach_ns),
         "reach_ns": reach_ns,
@@ -197,8 +211,20 @@ def _look_at(store: Store, slice_: Row, until: datetime) -> None:
     _forget(store, slice_=number)
     store.execute(sql("correlator", "add_causes"))
     store.execute(sql("correlator", "add_failing_traces"), slice=number)
+    store.execute(sql("correlator", "entered_minutes"))
+    _count_moved(store)
 
 
 def _forget(store: Store, *, slice_: int) -> None:
-    for name in ("forget_causes", "forget_failing_traces"):
+    store.execute("CREATE OR REPLACE TEMP TABLE moved_minutes (alike_id UBIGINT, failed_at TIMESTAMP)")
+    for name in ("left_minutes", "forget_causes", "forget_failing_traces"):
         store.execute(sql("correlator", name), slice=slice_)
+
+
+def _count_moved(store: Store) -> None:
+    """Count the minutes of ``moved_minutes`` anew."""
+    stretch = store.row(sql("correlator", "moved_stretch"))
+    if stretch is not None and stretch["first_failed_at"] is not None:
+        store.execute(sql("correlator", "forget_minutes"))
+        first, last = stretch["first_failed_at"], stretch["last_failed_at"]
+        store.execute(sql("correlator", "add_minutes"), first=first, last=last)

@@ -1,7 +1,7 @@
 """The correlator's shell: reads facts, has them inferred from, writes the inferences in one transaction.
 
-With ``root_causes.py``, ``line_owners.py`` and ``drift.py``, which keep up with failing spans, lines and hourly counts,
-the only files of this room that touch the store.
+With ``root_causes.py``, ``trace_rows.py``, ``line_owners.py`` and ``drift.py``, which keep up with failing spans, the
+traces that show them, lines and hourly counts, the only files of this room that touch the store.
 ``correlate`` writes what holds as of a time; ``rebuild`` deletes every inference and gets the same bytes again;
 ``fork`` answers for the past and leaves the present as it is.
 """
@@ -13,7 +13,7 @@ import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ from correlator.catalogue import catalogue
 from correlator.hindsight import Hindsight
 from correlator.inference import Facts, Inference
 from correlator.original_frames import OriginalFrames
+from correlator.trace_rows import TraceRows
 from correlator.traffic import Operation
 from schemas import tables
 from schemas.records import AttestedLines, RepositoryPort
@@ -98,6 +99,7 @@ class Correlator:
         self._written_tables: dict[str, _Written] = {}
         self._said: _Said | None = None
         self._codes = failing_code.Codes(port)
+        self._traces = TraceRows(store)
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
@@ -120,6 +122,7 @@ class Correlator:
             self._histories.clear()
             self._verdicts.clear()
             self._codes = failing_code.Codes(self._port)
+            self._traces = TraceRows(self._store)
             self._written_tables.clear()
             return self._write(self._store, as_of, self._facts_digest(as_of))
 
@@ -168,7 +171,7 @@ class Correlator:
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(
             self._read(store, as_of),
-            _StoreReader(self._store, as_of, store),
+            _StoreReader(self._store, as_of, store, self._traces if store is self._store else None),
             self._port,
             self._settings,
             self._codes,
@@ -259,10 +262,10 @@ class Correlator:
         store, asked = self._store, {"until": as_of}
         # First, while little was counted that started after ``as_of``: its hour is then not read from raw spans.
         with store.transaction():
-            uncounted = store.row(sql("correlator", "uncounted_spans"), **asked)
-            assert uncounted is not None
             counted = sql("correlator", "operation_hours")
-            store.execute(f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", **asked, **uncounted)
+            store.execute(
+                f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", **asked, **uncounted(store, as_of)
+            )
         incident_events = store.rows(sql("correlator", "incident_events"), **asked)
         named = {
             e["trace_id"] for e in incident_events if e["trace_id"] and _TRACE_ID.fullmatch(e["trace_id"])
@@ -300,11 +303,24 @@ class Correlator:
 class _StoreReader:
     """``inference.Reader`` over a store, as of a time."""
 
-    def __init__(self, store: Store, as_of: datetime, working: Store | None = None) -> None:
-        """``working``: where the root causes of that time are kept, unless in ``store``."""
+    def __init__(
+        self,
+        store: Store,
+        as_of: datetime,
+        working: Store | None = None,
+        traces: TraceRows | None = None,
+    ) -> None:
+        """``working``: where the root causes of that time are kept, unless in ``store``. ``traces``: rows of traces that
+        are known from earlier runs."""
         self._store = store
+        self._known_traces = traces or TraceRows(store)
         self._working = working or store
         self._as_of = as_of
+
+    @cached_property
+    def _traces(self) -> TraceRows:
+        self._known_traces.follow(until=self._as_of)
+        return self._known_traces
 
     def hunks(self, changes: set[tuple[str, str]]) -> dict[str, list[Row]]:
         found: dict[str, list[Row]] = {}
@@ -365,10 +381,10 @@ class _StoreReader:
         return found
 
     def trace_spans(self, trace_ids: Sequence[str]) -> list[Row]:
-        return self._of_traces("trace_services", trace_ids)
+        return self._traces.spans(trace_ids)
 
     def trace_exceptions(self, trace_ids: Sequence[str]) -> list[Row]:
-        return self._of_traces("trace_exceptions", trace_ids)
+        return self._traces.exceptions(trace_ids)
 
     def source_map(self, service: str, version: str, file: str) -> bytes:
         asked = {"service": service, "version": version, "file": file}
@@ -378,11 +394,6 @@ class _StoreReader:
         )
         assert row is not None, "it was listed in this transaction's facts"
         return zstandard.decompress(row["content"])
-
-    def _of_traces(self, name: str, trace_ids: Sequence[str]) -> list[Row]:
-        if not trace_ids:
-            return []
-        return self._store.rows(sql("correlator", name), trace_ids=list(trace_ids), until=self._as_of)
 
 
 @cache
@@ -394,6 +405,18 @@ def _code() -> str:
         if path.suffix in (".py", ".sql", ".toml"):
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+def uncounted(store: Store, until: datetime) -> dict[str, Any]:
+    """What ``operation_hours.sql`` must read from raw spans: its parameters ``first_ns``, ``last_ns`` and ``partial_at``."""
+    found = store.row(sql("correlator", "uncounted_spans"), until=until)
+    assert found is not None
+    hour_at = found["parted_at"]
+    # Raw spans that are gone cannot part an hour; to count them is a scan of it.
+    if hour_at is not None:
+        raw = store.value(sql("correlator", "raw_spans_of_hour"), hour_at=hour_at)
+        hour_at = hour_at if raw >= found["parted_count"] else None
+    return {"first_ns": found["first_ns"], "last_ns": found["last_ns"], "partial_at": hour_at}
 
 
 def rules() -> str:

@@ -7,7 +7,7 @@ fingerprint, the frames or the category are made of. So one of them is looked at
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from correlator import fingerprint, frames
-from correlator.occurrences import Times
+from correlator.occurrences import Moments, Numbers, Times
 
 Row = Mapping[str, Any]
 
@@ -28,18 +28,77 @@ _MESSAGE_CHARS_MIN = 8
 """A shorter message may stand in a stack by chance."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Failures:
+    """When one shape failed: rows of ``failures.sql`` as arrays of one length, in order of ``first_at``.
+
+    ``counts`` root causes, of which the first failed at ``first_at`` and the last at ``last_at``, in ``trace_counts`` traces.
+    ``traces``: a key that is equal for equal traces, in whatever shape they failed.
+    """
+
+    first_at: Times
+    last_at: Times
+    counts: Numbers
+    traces: np.ndarray[Any, np.dtype[np.uint64]]
+    trace_counts: Numbers
+
+    @property
+    def total(self) -> int:
+        """Number of root causes."""
+        return int(self.counts.sum())
+
+    @property
+    def moments(self) -> Moments:
+        """When they failed. Of one row the first stands for itself and the last for all others: no time is known of them."""
+        several = self.counts > 1
+        at = np.concatenate([self.first_at, self.last_at[several]])
+        counts = np.concatenate([np.ones_like(self.counts), self.counts[several] - 1])
+        order = np.argsort(at, kind="stable")
+        return Moments(at[order], counts[order])
+
+    def part(self, start: int, end: int) -> "Failures":
+        """Rows ``start`` to ``end``, that one excluded."""
+        return Failures(*(column[start:end] for column in self._columns))
+
+    def until(self, at: int) -> "Failures | None":
+        """What was known at ``at`` (microseconds since the Unix epoch); None when nothing was. Of a row that the time
+        parts its first failure alone."""
+        found = self.part(0, int(np.searchsorted(self.first_at, at, side="right")))
+        if not len(found.first_at):
+            return None
+        is_whole = found.last_at <= at
+        return Failures(
+            found.first_at,
+            np.where(is_whole, found.last_at, found.first_at),
+            np.where(is_whole, found.counts, 1),
+            found.traces,
+            np.where(is_whole, found.trace_counts, 1),
+        )
+
+    @property
+    def _columns(self) -> tuple[np.ndarray[Any, Any], ...]:
+        return self.first_at, self.last_at, self.counts, self.traces, self.trace_counts
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Root causes that are alike.
 
-    ``first``: columns of ``failure_shapes``. ``failed_at``: one time per root cause. ``traces``: for each of them a key
-    that is equal for equal traces. ``named``: trace ids of some of them that incidents name.
+    ``first``: columns of ``failure_shapes``. ``named``: trace ids of some of them that incidents name.
     """
 
     first: Row
-    failed_at: Times
-    traces: np.ndarray[Any, np.dtype[np.uint64]]
+    failures: Failures
     named: frozenset[str] = frozenset()
+
+
+def trace_count(shapes: Iterable[Shape]) -> int:
+    """How many traces failed in any of ``shapes``."""
+    listed = list(shapes)
+    keys = np.concatenate([shape.failures.traces for shape in listed])
+    counts = np.concatenate([shape.failures.trace_counts for shape in listed])
+    _, places = np.unique(keys, return_index=True)
+    return int(counts[places].sum())
 
 
 def text_key(row: Row) -> str:

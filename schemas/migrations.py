@@ -12,11 +12,12 @@ from schemas import tables, version_2, version_3
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
-CURRENT = 3
+CURRENT = 4
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: version_2.STATEMENTS,
     3: version_3.STATEMENTS,
+    4: (),
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 

@@ -1113,6 +1113,27 @@ ROOT_CAUSES = Table(
             "awaited_ns", INT, "how long the SERVER took that a caller waited for; null where nobody waited"
         ),
         _column("resource_id", UINT64, "-> resources: on which instance it failed", required=True),
+        _column(
+            "alike_id",
+            UINT64,
+            "-> failure_minutes: the shapes that its trace failed in and the minute in which it began to; null when somebody "
+            "waited in its trace",
+        ),
+    ),
+)
+
+FAILURE_MINUTES = Table(
+    "failure_minutes",
+    Schema.INFERENCES,
+    "Root causes of one shape, in traces that began to fail in one minute and failed in the same shapes. Where somebody "
+    "waited, which root causes count is decided when they are read: those stand in root_causes alone.",
+    (
+        _column("shape_id", UINT64, "-> failure_shapes", required=True),
+        _column("alike_id", UINT64, "hash of the shapes and the minute", required=True),
+        _column("first_failed_at", TIME, "of the first of them, UTC", required=True),
+        _column("last_failed_at", TIME, "of the last, UTC", required=True),
+        _column("failure_count", INT, "root causes", required=True),
+        _column("trace_count", INT, "traces; the same in every shape of them", required=True),
     ),
 )
 

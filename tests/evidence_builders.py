@@ -17,7 +17,7 @@ from correlator.evidence_in_time import Circumstances
 from correlator.failing_code import FailingCode
 from correlator.failure_groups import FailureGroup
 from correlator.occurrences import micros
-from correlator.shapes import Shape
+from correlator.shapes import Failures, Shape
 from correlator.tokens import Vocabulary
 from correlator.traffic import Traffic
 from schemas.records import (
@@ -284,8 +284,5 @@ def cause(trace: int = 1, *, at: datetime = T0, **overrides: Any) -> Row:
 
 def shape(first: Row) -> Shape:
     """A shape of one failure."""
-    return Shape(
-        first,
-        np.array([micros(first["failed_at"])], np.int64),
-        np.array([int(first["trace_id"], 16)], np.uint64),
-    )
+    at, one = np.array([micros(first["failed_at"])], np.int64), np.ones(1, np.int64)
+    return Shape(first, Failures(at, at, one, np.array([int(first["trace_id"], 16)], np.uint64), one))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from correlator.failure_groups import FailureGroup
-from correlator.occurrences import Occurrences, micros
+from correlator.occurrences import Moments, Occurrences, micros
 from schemas.records import CommitSha, FailureFacts, RankedCategory, Suspect
 from schemas.vocabulary import Candidate, FailureCategory
 
@@ -109,7 +109,7 @@ def group(
     return FailureGroup(
         row=row,
         frames=[],
-        failures=Occurrences({of: np.array(at, np.int64) for of, at in ran.items()}),
+        failures=Occurrences({of: Moments.single(np.array(at, np.int64)) for of, at in ran.items()}),
         facts=FailureFacts(attributes=dict(attributes or {})),
         categories=(RankedCategory(category, 0.9, "a rule"),),
         is_dependency_leaf=False,

@@ -37,7 +37,8 @@ sent AS (
     LEFT JOIN named AS n ON n.service = s.service AND n.revision = s.revision
     GROUP BY s.service
 ),
-logged AS (SELECT DISTINCT service FROM exceptions),
+-- Of span events the spans are there too.
+logged AS (SELECT DISTINCT service FROM exceptions WHERE source = 'log_record'),
 deployed AS (SELECT service, count(*) AS deployment_count FROM deployments GROUP BY service),
 running AS (
     SELECT

@@ -8,7 +8,7 @@ WITH first_ AS (
     FROM shaped_causes
     QUALIFY row_number() OVER (PARTITION BY shape_id ORDER BY failed_at, trace_id, span_id) = 1
 )
-SELECT n.* EXCLUDE (resource_id)
+SELECT n.* EXCLUDE (resource_id, alike_id)
 FROM first_ AS n
 LEFT JOIN failure_shapes AS k ON k.shape_id = n.shape_id
 LEFT JOIN touched_traces AS t ON t.trace_id = k.trace_id AND t.slice = $slice

@@ -1,7 +1,7 @@
 -- Question: how often did each operation of each service run and fail, per revision and hour?
 -- One row: (service, environment, revision as sent, operation, hour). Hours without traffic have no row.
--- Parameters: $until, spans that started until then (UTC); $first_ns, $last_ns and $partial_at as uncounted_spans.sql
---   gives them for it.
+-- Parameters: $until, spans that started until then (UTC); $first_ns and $last_ns as uncounted_spans.sql
+--   gives them for it; $partial_at, the hour that is read from raw spans because $until parts what is counted of it, or null.
 -- Order: service, environment, operation, hour, revision.
 WITH counted AS (
     SELECT
@@ -56,6 +56,7 @@ raw AS (
         min(seen_at(start_time, received_at)) AS seen_at
     FROM spans
     WHERE $partial_at::TIMESTAMP IS NOT NULL
+      AND received_at >= $partial_at
       AND seen_at(start_time, received_at) >= $partial_at
       AND seen_at(start_time, received_at) <= $until
     GROUP BY trace_id, span_id, start_time

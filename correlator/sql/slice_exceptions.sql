@@ -5,6 +5,8 @@
 --
 -- $slice     the traces of touched_traces that are looked at.
 -- $until     TIMESTAMP, UTC: exceptions that were recorded until then.
+-- $failed_first_ns, $failed_last_ns  ns since the Unix epoch: no exception of these traces that counts was recorded
+--   outside of them.
 
 CREATE OR REPLACE TEMP TABLE slice_exceptions AS
 WITH
@@ -28,6 +30,7 @@ recorded AS MATERIALIZED (
     WHERE
         span_id IS NOT NULL
         AND "time" <= $until::TIMESTAMP_NS
+        AND "time" BETWEEN make_timestamp_ns($failed_first_ns::BIGINT) AND make_timestamp_ns($failed_last_ns::BIGINT)
         AND coalesce(severity_number, 0) NOT BETWEEN 1 AND 16
     GROUP BY trace_id, span_id, exception_id
 ),

@@ -1,7 +1,7 @@
 -- Question: what must operation_hours.sql read from raw spans?
 -- One row: first_ns and last_ns, start (ns since the Unix epoch) of the first and last span that operation_hours does not
---   count yet, null when it counts all; partial_at, the hour of $until when some of what operation_hours counts in it
---   started later and its raw spans are still there, else null.
+--   count yet, null when it counts all; parted_at, the hour of $until when some of what operation_hours counts in it
+--   started later, else null; parted_count, how many spans it counts in that hour.
 -- Parameters: $until, UTC.
 -- Order: one row.
 WITH uncounted AS (
@@ -9,7 +9,7 @@ WITH uncounted AS (
 ),
 hour_of_until AS (
     SELECT
-        coalesce(sum(span_count), 0) AS span_count,
+        coalesce(sum(span_count), 0)::BIGINT AS span_count,
         coalesce(bool_or(first_seen_at <= $until AND last_seen_at > $until), FALSE) AS is_parted
     FROM operation_hours
     WHERE hour_at = date_trunc('hour', $until::TIMESTAMP)
@@ -17,14 +17,6 @@ hour_of_until AS (
 SELECT
     u.first_ns,
     u.last_ns,
-    CASE
-        WHEN h.is_parted AND h.span_count <= (
-            SELECT count(*)
-            FROM spans
-            WHERE load_number IS NOT NULL
-              AND seen_at(start_time, received_at) >= date_trunc('hour', $until::TIMESTAMP)
-              AND seen_at(start_time, received_at) < date_trunc('hour', $until::TIMESTAMP) + INTERVAL 1 HOUR
-        )
-            THEN date_trunc('hour', $until::TIMESTAMP)
-    END AS partial_at
+    CASE WHEN h.is_parted THEN date_trunc('hour', $until::TIMESTAMP) END AS parted_at,
+    h.span_count AS parted_count
 FROM uncounted AS u, hour_of_until AS h

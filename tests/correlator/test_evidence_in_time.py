@@ -21,7 +21,7 @@ from correlator.evidence_in_time import (
     of_time,
 )
 from correlator.failure_groups import FailureGroup
-from correlator.occurrences import Occurrences, micros
+from correlator.occurrences import Moments, Occurrences, micros
 from schemas import vocabulary
 from schemas.records import SuspectEvidence
 from schemas.vocabulary import EvidenceKind, FailureCategory
@@ -325,8 +325,12 @@ def test_revisions_that_fail_alike_speak_for_no_change() -> None:
         FAILING,
         failures=Occurrences(
             {
-                sha(3): np.array([micros(hours(10.2) + timedelta(seconds=n)) for n in range(10)]),
-                sha(1): np.array([micros(hours(10.3) + timedelta(seconds=n)) for n in range(50)]),
+                sha(3): Moments.single(
+                    np.array([micros(hours(10.2) + timedelta(seconds=n)) for n in range(10)])
+                ),
+                sha(1): Moments.single(
+                    np.array([micros(hours(10.3) + timedelta(seconds=n)) for n in range(50)])
+                ),
             }
         ),
     )

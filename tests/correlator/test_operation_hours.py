@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from load_builders import deliver
 
 from collector import retention, rollups
+from correlator.run import uncounted
 from correlator.traffic import weighed_services
 from schemas import tables
 from schemas.settings import Settings
@@ -36,9 +37,7 @@ NOW = START + timedelta(hours=40)
 
 
 def asked(store: Store, until: datetime = NOW) -> list[Row]:
-    uncounted = store.row(sql("correlator", "uncounted_spans"), until=until)
-    assert uncounted is not None
-    found = store.rows(sql("correlator", "operation_hours"), until=until, **uncounted)
+    found = store.rows(sql("correlator", "operation_hours"), until=until, **uncounted(store, until))
     return [{k: v for k, v in row.items() if k not in ("weighed_count", "span_weight")} for row in found]
 
 
@@ -124,9 +123,10 @@ def test_sampling_is_known_of_a_service_whose_every_span_tells_it(store: Store) 
         ],
     )
     for _ in range(2):
-        uncounted = store.row(sql("correlator", "uncounted_spans"), until=NOW) or {}
         counted = sql("correlator", "operation_hours")
-        store.execute(f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", until=NOW, **uncounted)
+        store.execute(
+            f"CREATE OR REPLACE TEMP TABLE hours_until AS {counted}", until=NOW, **uncounted(store, NOW)
+        )
         assert weighed_services(store.rows(sql("correlator", "service_hours"))) == {"a"}
         fold(store)
 

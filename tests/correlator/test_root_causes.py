@@ -1,7 +1,7 @@
 """Where a failing trace failed first, on spans made for each case. Method: the hops of ``root_causes.sql``, one per test."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -14,11 +14,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind as SdkKind
+from trace_builders import deliver, python_stack, telemetry
 
-from collector import rollups
 from correlator import frames, root_causes
 from schemas import tables
-from schemas.store import Store, arrow
+from schemas.store import Store
 from schemas.vocabulary import SpanKind, StatusCode
 
 
@@ -51,11 +51,6 @@ def causes(store: Store, until: Any = b.UNTIL) -> list[dict[str, Any]]:
 
 def ids(store: Store) -> list[int]:
     return sorted(int(row["span_id"], 16) for row in causes(store))
-
-
-def python_stack(*functions: str, header: str = "ValueError: no price") -> str:
-    frames = "".join(f'  File "/app/{name}.py", line 3, in {name}\n    x\n' for name in functions)
-    return f"Traceback (most recent call last):\n{frames}{header}\n"
 
 
 def test_a_store_without_failures_has_no_root_cause(store: Store) -> None:
@@ -484,67 +479,15 @@ def emptied(store: Store) -> Store:
     return store
 
 
-def deliver(
-    store: Store, facts: Sequence[tuple[tables.Table, dict[str, Any]]], *, is_numbered: bool = True
-) -> None:
-    """One load with rows of ``facts``."""
-    number = rollups.next_load(store, len(facts), now=b.START)
-    for table in (tables.RESOURCES, tables.SPANS, tables.EXCEPTIONS, tables.SPAN_LINKS):
-        batch = arrow(table, [row for of, row in facts if of is table])
-        store.append(table, rollups.stamped(batch, number) if table.stamps and is_numbered else batch)
-
-
 def known(store: Store) -> list[list[dict[str, Any]]]:
     """All that is kept of root causes but how far the facts were read."""
     kept = [
-        "SELECT trace_id, span_id, failed_at, shape_id, is_awaited, awaited_ns, resource_id FROM root_causes ORDER BY ALL",
+        "SELECT * FROM root_causes ORDER BY ALL",
+        "SELECT * FROM failure_minutes ORDER BY ALL",
         "SELECT * FROM failure_shapes ORDER BY shape_id",
         "SELECT * FROM failing_traces ORDER BY trace_id",
     ]
     return [store.rows(text) for text in kept]
-
-
-@st.composite
-def telemetry(draw: st.DrawFn) -> list[tuple[tables.Table, dict[str, Any]]]:
-    """Facts of a few traces: calls through two services, errors, exceptions, retries, waits, links, duplicates."""
-    facts: list[tuple[tables.Table, dict[str, Any]]] = [
-        (tables.RESOURCES, b.resource(service)) for service in ("checkout", "prices")
-    ]
-    for trace in range(1, draw(st.integers(1, 5)) + 1):
-        for id_ in range(1, draw(st.integers(1, 6)) + 1):
-            make = draw(st.sampled_from([b.server, b.client, b.span]))
-            row = make(
-                id_,
-                trace=trace,
-                parent=draw(st.sampled_from([None, *range(1, id_)])) if id_ > 1 else None,
-                service=draw(st.sampled_from(["checkout", "prices"])),
-                start_ms=draw(st.sampled_from([id_, 5, 20, 3_600_000 * 7, 400 * 86_400_000])),
-                ms=draw(st.sampled_from([1, 30, 4000])),
-                is_error=draw(st.booleans()),
-                error_type=draw(st.sampled_from([None, "timeout"])),
-                status_message=draw(st.sampled_from([None, f"order {trace} lost"])),
-            )
-            facts += [(tables.SPANS, row)] * draw(st.sampled_from([1, 1, 2]))
-            if draw(st.integers(0, 2)) == 0:
-                said = draw(st.sampled_from(["no price", f"no price for order {trace}", f"gone: {trace}"]))
-                stack = draw(st.sampled_from([None, python_stack("price", header=f"ValueError: {said}")]))
-                facts.append(
-                    (
-                        tables.EXCEPTIONS,
-                        b.exception(id_, trace=trace, at_ms=6, message=said, stacktrace=stack),
-                    )
-                )
-            if trace > 1 and draw(st.integers(0, 4)) == 0:
-                row["kind"] = SpanKind.CONSUMER
-                link = {
-                    "trace_id": b.trace_id(trace),
-                    "span_id": id_,
-                    "received_at": b.at(9),
-                    "linked_trace_id": b.trace_id(draw(st.integers(1, trace - 1))),
-                    "linked_span_id": 1,
-                }
-                facts.append((tables.SPAN_LINKS, link))
-    return facts
 
 
 @settings(deadline=None, max_examples=60)
@@ -576,6 +519,20 @@ def test_what_arrives_in_parts_and_in_any_order_gives_what_it_gives_at_once(
         root_causes.follow(in_parts, until=b.UNTIL - timedelta(days=len(bounds) - number))
     root_causes.follow(in_parts, until=b.UNTIL)
     assert known(in_parts) == known(at_once)
+    assert in_parts.rows("SELECT * FROM failure_minutes ORDER BY ALL") == in_parts.rows(
+        "SELECT shape_id, alike_id, min(failed_at) AS first_failed_at, max(failed_at) AS last_failed_at, "
+        "count(*) AS failure_count, count(DISTINCT trace_id) AS trace_count "
+        "FROM root_causes WHERE alike_id IS NOT NULL GROUP BY shape_id, alike_id ORDER BY ALL"
+    )
+    # Traces are alike when they began to fail in one minute and failed in the same shapes, whatever each of them says.
+    failed_in = in_parts.rows(
+        "SELECT trace_id, min(alike_id) AS alike_id, count(DISTINCT alike_id) AS ids, list_sort(list(DISTINCT shape_id)) AS shapes, "
+        "date_trunc('minute', min(failed_at)) AS minute_at FROM root_causes WHERE alike_id IS NOT NULL GROUP BY trace_id"
+    )
+    assert all(row["ids"] == 1 for row in failed_in)
+    told = {row["alike_id"]: (row["shapes"], row["minute_at"]) for row in failed_in}
+    assert all((row["shapes"], row["minute_at"]) == told[row["alike_id"]] for row in failed_in)
+    assert len(told) == len({(tuple(shapes), at) for shapes, at in told.values()})
 
 
 def test_only_traces_of_which_something_arrived_are_looked_at_again(opened: Store) -> None:
@@ -595,7 +552,7 @@ def test_a_shape_whose_first_failure_turns_out_otherwise_is_shown_by_the_next(op
     deliver(store, [(tables.SPANS, b.server(1, trace=1))])
     root_causes.follow(store, until=b.UNTIL)
     shown = {
-        shape.first["trace_id"]: len(shape.failed_at) for shape in root_causes.read(store, until=b.UNTIL)
+        shape.first["trace_id"]: shape.failures.total for shape in root_causes.read(store, until=b.UNTIL)
     }
     assert shown == {b.hex_trace_id(2): 2}
 
@@ -608,10 +565,10 @@ def test_what_retention_took_fails_no_more(opened: Store) -> None:
     store.execute("DELETE FROM spans WHERE span_id = 1 AND start_time = $start", start=b.at(1))
     root_causes.follow(store, until=b.UNTIL)
     (shape,) = root_causes.read(store, until=b.UNTIL)
-    assert (shape.first["trace_id"], len(shape.failed_at)) == (b.hex_trace_id(2), 1)
+    assert (shape.first["trace_id"], shape.failures.total) == (b.hex_trace_id(2), 1)
     store.execute("DELETE FROM spans")
     root_causes.follow(store, until=b.UNTIL)
-    assert known(store) == [[], [], []]
+    assert known(store) == [[], [], [], []]
 
 
 def test_an_earlier_time_is_answered_anew(opened: Store) -> None:

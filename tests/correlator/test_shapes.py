@@ -1,11 +1,14 @@
-"""Texts of root causes have one key when fingerprint, frames and category cannot tell them apart."""
+"""Texts of root causes have one key when fingerprint, frames and category cannot tell them apart; failures of a minute are one row."""
 
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from correlator import fingerprint, frames
-from correlator.shapes import text_key
+from correlator.shapes import Failures, Shape, text_key, trace_count
 
 
 def texts(*, message: str = "order 17 has no price", line: int = 12, **overrides: Any) -> dict[str, Any]:
@@ -70,3 +73,43 @@ def test_without_an_exception_the_status_speaks() -> None:
     assert text_key(texts(**bare, status_message="gone 1")) == text_key(
         texts(**bare, status_message="gone 2")
     )
+
+
+@st.composite
+def failures(draw: st.DrawFn) -> Failures:
+    first = sorted(draw(st.lists(st.integers(0, 1000), min_size=1, max_size=12)))
+    counts = [draw(st.integers(1, 5)) for _ in first]
+    last = [
+        at if count == 1 else at + draw(st.integers(0, 60)) for at, count in zip(first, counts, strict=True)
+    ]
+    traces = [draw(st.integers(1, count)) for count in counts]
+    columns = (np.array(column, np.int64) for column in (first, last, counts))
+    return Failures(*columns, np.arange(len(first), dtype=np.uint64), np.array(traces, np.int64))
+
+
+@given(failures())
+def test_moments_of_failures_lose_none_and_keep_the_first_and_the_last(found: Failures) -> None:
+    moments = found.moments
+    assert moments.counts.sum() == found.total
+    assert (np.diff(moments.at) >= 0).all()
+    assert (moments.at[0], moments.at[-1]) == (found.first_at[0], found.last_at.max())
+
+
+@given(failures(), st.integers(-1, 1100))
+def test_what_was_known_at_a_time_holds_nothing_later(found: Failures, at: int) -> None:
+    known = found.until(at)
+    if known is None:
+        assert found.first_at[0] > at
+        return
+    assert known.last_at.max() <= at
+    assert len(known.first_at) == (found.first_at <= at).sum()
+    whole = found.last_at <= at
+    assert known.total == found.counts[whole].sum() + ((found.first_at <= at) & ~whole).sum()
+
+
+def test_alike_traces_that_failed_in_two_shapes_are_counted_once() -> None:
+    one, keys = np.array([5], np.int64), np.array([7], np.uint64)
+    of_first = Shape({}, Failures(one, one + 9, np.array([4]), keys, np.array([3])))
+    of_second = Shape({}, Failures(one + 1, one + 2, np.array([3]), keys, np.array([3])))
+    alone = Shape({}, Failures(one, one, np.array([1]), keys + 1, np.array([1])))
+    assert trace_count([of_first, of_second, alone]) == 4
