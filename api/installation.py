@@ -321,14 +321,10 @@ class Installation:
 
     def correlate(self) -> Correlation:
         """Infer as of now; facts that did not change cost nothing."""
-
-        def job() -> Correlation:
-            if rollups.is_small(self.store):
-                self.count()
-            return self.correlator.correlate(as_of=datetime.now(UTC))
-
+        if rollups.is_small(self.store):
+            self.count()
         # Now is when its turn comes: what was counted while it waited would lie after that, and had to be told apart.
-        return self.store.at_work(job)
+        return self.store.at_work(lambda: self.correlator.correlate(as_of=datetime.now(UTC)))
 
     def correlated(self, *, as_of: datetime | None = None) -> dict[str, Any]:
         """:meth:`correlate` for the outside; with ``as_of`` an answer for the past that leaves the present as it is."""
