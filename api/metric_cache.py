@@ -9,15 +9,19 @@ from contextlib import nullcontext, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
+import duckdb
+import structlog
+
 from api import queries
 from api.routes.operations import Operations
 from correlator import metrics
 from correlator.metric_data import MetricData
-from schemas.errors import AftermergeError
+from schemas.errors import AftermergeError, StoreError
 from schemas.settings import Settings
 from schemas.store import Row, Store
 
 T = TypeVar("T")
+log = structlog.get_logger(__name__)
 HELD_MAX = {False: 2, True: 8}
 """Of the present and of pasts. A present that is over is asked for no more, a past takes seconds to infer."""
 ANSWERS_MAX = 256
@@ -47,7 +51,19 @@ class DataCache:
 
     def prepare(self, store: Store, settings: Settings, now: datetime) -> None:
         """Make what questions about the present will read, and answer those anew that were asked since the last time:
-        whoever asks them next need not wait for it."""
+        whoever asks them next need not wait for it.
+
+        To be called before new inferences are seen by others (``Correlator.on_written``). What goes wrong here, but for the
+        store itself, is logged, and told to whoever asks.
+        """
+        try:
+            self._prepare(store, settings, now)
+        except (duckdb.Error, StoreError):
+            raise
+        except Exception:
+            log.exception("answers not made ahead")
+
+    def _prepare(self, store: Store, settings: Settings, now: datetime) -> None:
         known = queries.known(store)
         data = self.get(store, settings, queries.present(known, now), known)
         with self._lock:

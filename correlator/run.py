@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
@@ -87,12 +87,17 @@ class _Said:
 
 
 class Correlator:
-    """Infers from the facts of one store. Thread-safe: correlations wait for each other."""
+    """Infers from the facts of one store. Thread-safe: correlations wait for each other.
+
+    ``on_written`` is called, when it is set, in the transaction that writes new inferences: what it reads of the store is
+    what everybody reads from the moment on at which it returns.
+    """
 
     def __init__(self, store: Store, port: RepositoryPort, settings: Settings) -> None:
         self._store = store
         self._port = port
         self._settings = settings
+        self.on_written: Callable[[], None] | None = None
         self._lock = threading.Lock()
         self._histories: dict[str, dict[str, histories.History]] = {}
         self._verdicts: histories.Verdicts = {}
@@ -195,6 +200,8 @@ class Correlator:
             digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
             row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
             store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
+            if store is self._store and self.on_written is not None:
+                self.on_written()
         if store is self._store:
             self._written_tables, self._said = written, newly_said
         return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})

@@ -1,5 +1,6 @@
 """What metrics read is read once per correlation, for whoever asks first or for nobody yet."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import page_builders as builders
 import pytest
 
 from api import queries
+from api.installation import Installation
 from api.metric_cache import DataCache
 from correlator.metric_data import MetricData
 from schemas import tables
@@ -103,3 +105,41 @@ def test_an_answer_that_cannot_be_renewed_is_refused_to_who_asks_alone() -> None
     cache.prepare(store, SETTINGS, builders.END)
     with pytest.raises(MalformedInput):
         ask()
+
+
+def test_answers_are_made_before_others_see_the_inferences_that_they_come_from(
+    tmp_path: Path, asked: list[Any]
+) -> None:
+    cache = DataCache()
+    with Installation.open(Settings(data=tmp_path)) as installation, ThreadPoolExecutor(1) as other:
+        store, seen = installation.store, []
+
+        def prepare() -> None:
+            cache.prepare(store, installation.settings, builders.END)
+            seen.append((queries.known(store), other.submit(queries.known, store).result()))
+
+        installation.correlator.on_written = prepare
+        first = installation.correlator.correlate(as_of=builders.END)
+        ((inside, outside),) = seen
+        assert inside is not None
+        assert (inside["inferences_digest"], outside) == (first.digest, None)
+        known = other.submit(queries.known, store).result()
+        assert known == inside
+        cache.get(store, installation.settings, queries.present(known, builders.END), known)
+        assert len(asked) == 1
+        assert not installation.correlator.correlate(as_of=builders.END).is_new
+        assert len(seen) == 1
+
+
+def test_an_answer_that_cannot_be_made_ahead_stops_no_correlation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> MetricData:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(queries, "metric_data", broken)
+    with Installation.open(Settings(data=tmp_path)) as installation:
+        store, cache = installation.store, DataCache()
+        installation.correlator.on_written = lambda: cache.prepare(store, installation.settings, builders.END)
+        assert installation.correlator.correlate(as_of=builders.END).is_new
+        assert queries.known(store) is not None
