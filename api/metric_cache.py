@@ -68,6 +68,9 @@ class DataCache:
         data = self.get(store, settings, queries.present(known, now), known)
         with self._lock:
             self._present = data
+            # The same time inferred by other rules: data that are equal need not come from equal inferences.
+            for key in [key for key in self._answers if key[1] == data.as_of]:
+                del self._answers[key]
             asked, self._asked = self._asked, OrderedDict()
         until = time.monotonic() + RENEWAL_S_MAX
         for question, make in reversed(asked.items()):
@@ -109,7 +112,8 @@ class DataCache:
     def answer(self, data: MetricData, question: Hashable, make: Callable[[MetricData], T]) -> T:
         """``make(data)``, kept: equal data and an equal ``question`` give equal digits.
 
-        ``make`` is called again with newer data, so all that it depends on is in the data and in ``question``.
+        ``make`` is called again with newer data, so all that it depends on is in the data and in ``question``, or in the
+        inferences of their time.
         """
         key = (data.digest, data.as_of, question)
         with self._lock:

@@ -102,17 +102,26 @@ def router(
         def gathered(of: MetricData) -> Row:
             return overview.gather(of, overview.Scope(of.as_of - since, of.as_of, *where))
 
-        found = data.answer(data.get(store, settings, as_of, known), ("overview", window, *where), gathered)
-        newest = queries.incidents(
-            store, service=service or None, since=as_of - since, until=as_of, limit=INCIDENTS_SHOWN
-        )
+        def newest(of: MetricData) -> list[Row]:
+            found = queries.incidents(
+                store,
+                service=service or None,
+                since=of.as_of - since,
+                until=of.as_of,
+                limit=INCIDENTS_SHOWN,
+            )
+            return incident_lines(store, found["items"], of.as_of)
+
+        present = data.get(store, settings, as_of, known)
+        # What people decided is no part of the data.
+        decided = known["watermark"] if known else None
         return page(
             "overview.html",
             here="/",
-            o=found,
+            o=data.answer(present, ("overview", window, *where), gathered),
             windows=_windows(window),
             filters={"window": window, "repository": repository or "", "service": service or ""},
-            incidents=incident_lines(store, newest["items"], as_of),
+            incidents=data.answer(present, ("newest incidents", window, *where, decided), newest),
             **_names(store),
         )
 

@@ -143,3 +143,15 @@ def test_an_answer_that_cannot_be_made_ahead_stops_no_correlation(
         installation.correlator.on_written = lambda: cache.prepare(store, installation.settings, builders.END)
         assert installation.correlator.correlate(as_of=builders.END).is_new
         assert queries.known(store) is not None
+
+
+def test_what_was_said_of_the_same_time_by_other_rules_is_not_said_again() -> None:
+    store, cache = builders.company(4), DataCache()
+    for digest in ("d1", "d2"):
+        correlated(store, digest, 1)
+        cache.prepare(store, SETTINGS, builders.END)
+        known = queries.known(store)
+        data = cache.get(store, SETTINGS, queries.present(known, builders.END), known)
+        assert known is not None
+        answers = [cache.answer(data, "question", lambda _, known=known: known["inferences_digest"])]
+        assert answers == [digest]
