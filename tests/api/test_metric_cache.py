@@ -153,9 +153,15 @@ def test_what_was_said_of_the_same_time_by_other_rules_is_not_said_again() -> No
         assert known is not None
         return str(known["inferences_digest"])
 
-    for digest in ("d1", "d2"):
-        correlated(store, digest, 1)
+    def asked_after(digest: str, minutes: int) -> str:
+        correlated(store, digest, minutes)
         cache.prepare(store, SETTINGS, builders.END)
         known = queries.known(store)
         data = cache.get(store, SETTINGS, queries.present(known, builders.END), known)
-        assert cache.answer(data, "question", answer) == digest
+        return cache.answer(data, "question", answer)
+
+    assert asked_after("d1", 1) == "d1"
+    # Renewed, as it was asked; then nobody asks.
+    correlated(store, "d2", 2)
+    cache.prepare(store, SETTINGS, builders.END)
+    assert asked_after("d3", 2) == "d3"
