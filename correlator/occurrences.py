@@ -24,11 +24,6 @@ class Moments:
     counts: Numbers
 
     @classmethod
-    def single(cls, at: Times) -> "Moments":
-        """One failure at each of ``at``."""
-        return cls(at, np.ones(len(at), np.int64))
-
-    @classmethod
     def spread(cls, first: int, last: int, count: int, points_max: int) -> "Moments":
         """``count`` failures spread evenly over [first, last], microseconds, into no more than ``points_max`` points."""
         points = min(count, points_max)

@@ -23,6 +23,11 @@ def hours(n: float) -> datetime:
     return T0 + timedelta(hours=n)
 
 
+def moments(at: Sequence[int]) -> Moments:
+    """One failure at each of ``at``, microseconds since the Unix epoch."""
+    return Moments(np.array(at, np.int64), np.ones(len(at), np.int64))
+
+
 def sha(n: int) -> CommitSha:
     return CommitSha(f"{n:04x}".ljust(40, "0"))
 
@@ -109,7 +114,7 @@ def group(
     return FailureGroup(
         row=row,
         frames=[],
-        failures=Occurrences({of: Moments.single(np.array(at, np.int64)) for of, at in ran.items()}),
+        failures=Occurrences({of: moments(at) for of, at in ran.items()}),
         facts=FailureFacts(attributes=dict(attributes or {})),
         categories=(RankedCategory(category, 0.9, "a rule"),),
         is_dependency_leaf=False,

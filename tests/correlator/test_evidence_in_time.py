@@ -5,10 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from math import log
 
-import numpy as np
 import pytest
 from evidence_builders import RULED, around, by_kind, failing, frame, interval, listed, requests
-from failure_builders import hours, sha
+from failure_builders import hours, moments, sha
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +20,7 @@ from correlator.evidence_in_time import (
     of_time,
 )
 from correlator.failure_groups import FailureGroup
-from correlator.occurrences import Moments, Occurrences, micros
+from correlator.occurrences import Occurrences, micros
 from schemas import vocabulary
 from schemas.records import SuspectEvidence
 from schemas.vocabulary import EvidenceKind, FailureCategory
@@ -325,12 +324,8 @@ def test_revisions_that_fail_alike_speak_for_no_change() -> None:
         FAILING,
         failures=Occurrences(
             {
-                sha(3): Moments.single(
-                    np.array([micros(hours(10.2) + timedelta(seconds=n)) for n in range(10)])
-                ),
-                sha(1): Moments.single(
-                    np.array([micros(hours(10.3) + timedelta(seconds=n)) for n in range(50)])
-                ),
+                sha(3): moments([micros(hours(10.2) + timedelta(seconds=n)) for n in range(10)]),
+                sha(1): moments([micros(hours(10.3) + timedelta(seconds=n)) for n in range(50)]),
             }
         ),
     )

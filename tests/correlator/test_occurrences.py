@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import numpy as np
-from failure_builders import hours, sha
+from failure_builders import hours, moments, sha
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,13 +13,13 @@ AT = st.integers(-(10**15), 4 * 10**15)
 
 
 @st.composite
-def moments(draw: st.DrawFn) -> Moments:
+def counted(draw: st.DrawFn) -> Moments:
     at = sorted(draw(st.lists(AT, max_size=20)))
     counts = draw(st.lists(st.integers(1, 5), min_size=len(at), max_size=len(at)))
     return Moments(np.array(at, np.int64), np.array(counts, np.int64))
 
 
-@given(st.dictionaries(st.sampled_from([None, sha(1), sha(2)]), moments()), AT)
+@given(st.dictionaries(st.sampled_from([None, sha(1), sha(2)]), counted()), AT)
 def test_any_moment_parts_failures_without_loss(parts: dict[str | None, Moments], at: int) -> None:
     found = Occurrences(parts)
     listed = sorted(int(t) for part in parts.values() for t in np.repeat(part.at, part.counts))
@@ -73,4 +73,4 @@ def test_parts_are_merged_in_order() -> None:
 
 
 def single(*at: float) -> Moments:
-    return Moments.single(np.array([micros(hours(one)) for one in at], np.int64))
+    return moments([micros(hours(one)) for one in at])
