@@ -323,14 +323,17 @@ class Installation:
         """Infer as of now; facts that did not change cost nothing."""
         if rollups.is_small(self.store):
             self.count()
+        return self._correlated_now()
+
+    def _correlated_now(self, *, force: bool = False) -> Correlation:
         # Now is when its turn comes: what was counted while it waited would lie after that, and had to be told apart.
-        return self.store.at_work(lambda: self.correlator.correlate(as_of=datetime.now(UTC)))
+        return self.store.at_work(lambda: self.correlator.correlate(as_of=datetime.now(UTC), force=force))
 
     def correlated(self, *, as_of: datetime | None = None) -> dict[str, Any]:
         """:meth:`correlate` for the outside; with ``as_of`` an answer for the past that leaves the present as it is."""
         self.count(is_thorough=True)
         if as_of is None:
-            return _told(self.correlator.correlate(as_of=datetime.now(UTC), force=True))
+            return _told(self._correlated_now(force=True))
         with self.as_of(as_of) as past:
             run = past.row("SELECT * FROM correlation_runs")
             assert run is not None

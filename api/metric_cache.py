@@ -53,19 +53,27 @@ class DataCache:
         """Make what questions about the present will read, and answer those anew that were asked since the last time:
         whoever asks them next need not wait for it.
 
-        To be called before new inferences are seen by others (``Correlator.on_written``). What goes wrong here, but for the
-        store itself, is logged, and told to whoever asks.
+        To be called before new inferences are seen by others (``Correlator.on_written``), and at times while there are
+        none, for the begun hour is a new question too. What goes wrong here is logged, and told to whoever asks.
+
+        Raises:
+            StoreError: a statement failed, and with it the transaction that it was in.
         """
         try:
             self._prepare(store, settings, now)
-        except (duckdb.Error, StoreError):
+        except duckdb.OutOfMemoryException:
             raise
+        except duckdb.Error as error:
+            log.exception("answers not made ahead")
+            raise StoreError(f"answers could not be made ahead: {error}") from error
         except Exception:
             log.exception("answers not made ahead")
 
     def _prepare(self, store: Store, settings: Settings, now: datetime) -> None:
         known = queries.known(store)
         data = self.get(store, settings, queries.present(known, now), known)
+        if data is self._present:
+            return
         with self._lock:
             self._present = data
             # The same time inferred by other rules: data that are equal need not come from equal inferences.
@@ -117,18 +125,24 @@ class DataCache:
         """
         key = (data.digest, data.as_of, question)
         with self._lock:
-            if data is self._present:
-                self._asked[question] = make
-                self._asked.move_to_end(question)
-                if len(self._asked) > RENEWED_MAX:
-                    self._asked.popitem(last=False)
             if key in self._answers:
                 self._answers.move_to_end(key)
                 kept: T = self._answers[key]
+                self._remember(data, question, make)
                 return kept
         found = make(data)
         self._keep(data, question, found)
+        with self._lock:
+            self._remember(data, question, make)
         return found
+
+    def _remember(self, data: MetricData, question: Hashable, make: Callable[[MetricData], Any]) -> None:
+        """That the present was asked so, and answered: in the transaction of a correlation nothing is to fail."""
+        if data is self._present:
+            self._asked[question] = make
+            self._asked.move_to_end(question)
+            if len(self._asked) > RENEWED_MAX:
+                self._asked.popitem(last=False)
 
     def _keep(self, data: MetricData, question: Hashable, found: Any) -> None:
         if isinstance(found, metrics.MetricAnswer) and len(found.rows) > ANSWER_ROWS_MAX:

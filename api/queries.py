@@ -20,9 +20,11 @@ from schemas.vocabulary import Candidate, TrafficCaveat
 
 MILLION = 1_000_000
 UNCOUNTED_MAX = 20_000
+"""Spans that every answer about services looks through before they are counted by the hour."""
 _NAMING_SERVICES = ("service_logs", "service_deployments", "service_incidents", "service_places")
-_OF_SERVICES = ("service_running", "service_failures")
-_OF_NOTHING: Row = {
+"""Statements beside ``service_spans`` that know of services; those below only add to them."""
+_ADDING_TO_SERVICES = ("service_running", "service_failures")
+_NOTHING_KNOWN: Row = {
     **dict.fromkeys(("span_count", "revision_count", "named_count", "weighed_count", "span_weight"), 0),
     "last_span_at": None,
     **dict.fromkeys(("repository", "path", "basis")),
@@ -33,7 +35,6 @@ _OF_NOTHING: Row = {
     "is_synced": False,
 }
 """What is known of a service that a statement of :func:`services` does not name."""
-"""Spans that every answer about services looks through before they are counted by the hour."""
 
 
 # --- changes ----------------------------------------------------------------------------------------
@@ -374,17 +375,18 @@ def services(store: Store, settings: Settings) -> list[Row]:
     through them would take most of the answer.
     """
     is_exact = store.value(sql("api", "uncounted")) <= UNCOUNTED_MAX
-    found = {row["service"]: row for row in store.rows(sql("api", "service_spans"), is_exact=is_exact)}
-    # One by one: joined in one statement, each part holds the memory of all.
-    for name in _NAMING_SERVICES:
-        for row in store.rows(sql("api", name)):
-            found[row["service"]] = found.get(row["service"], {}) | row
-    for name in _OF_SERVICES:
-        for row in store.rows(sql("api", name)):
-            if row["service"] in found:
-                found[row["service"]] |= row
+    with store.transaction():
+        found = {row["service"]: row for row in store.rows(sql("api", "service_spans"), is_exact=is_exact)}
+        # One by one: joined in one statement, each part holds the memory of all.
+        for name in _NAMING_SERVICES:
+            for row in store.rows(sql("api", name)):
+                found[row["service"]] = found.get(row["service"], {}) | row
+        for name in _ADDING_TO_SERVICES:
+            for row in store.rows(sql("api", name)):
+                if row["service"] in found:
+                    found[row["service"]] |= row
     return [
-        doctor.status(_OF_NOTHING | row, settings.sampling_ratio_of(service))
+        doctor.status(_NOTHING_KNOWN | row, settings.sampling_ratio_of(service))
         for service, row in sorted(found.items())
     ]
 

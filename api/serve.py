@@ -191,7 +191,15 @@ async def _run(installation: Installation, *, announce: bool) -> None:
 
     metric_cache = DataCache()
 
-    installation.correlator.on_written = lambda: metric_cache.prepare(store, settings, datetime.now(UTC))
+    def prepare() -> None:
+        metric_cache.prepare(store, settings, datetime.now(UTC))
+
+    def on_end(outcome: schedule.Outcome) -> None:
+        outcomes.add(outcome)
+        if outcome.job == "correlate" and outcome.error is None:
+            prepare()
+
+    installation.correlator.on_written = prepare
     rest = app.build(
         store,
         settings,
@@ -229,7 +237,7 @@ async def _run(installation: Installation, *, announce: bool) -> None:
     gc.collect()
     gc.freeze()
     log.info("serving", api_url=server.api_url, otlp_grpc=grpc_port, otlp_http=server.otlp_http_port)
-    scheduler = schedule.start(installation, on_end=outcomes.add, progress=_progress())
+    scheduler = schedule.start(installation, on_end=on_end, progress=_progress())
     running = _Running(servers, tasks, grpc_server, scheduler, loader, spool)
 
     stopped = asyncio.create_task(stop.wait())

@@ -11,6 +11,7 @@ import numpy.typing as npt
 Times = npt.NDArray[np.int64]
 """Points in time, microseconds since the Unix epoch, sorted."""
 Numbers = npt.NDArray[np.int64]
+"""How many there are of each."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

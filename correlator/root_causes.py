@@ -1,9 +1,9 @@
 """Where each failing trace failed first, kept up to date: only traces of which something arrived are looked at again.
 
 What a trace says depends on its own spans and exceptions alone, so that the answer is the same in whatever order and
-in however many parts they came. Its root causes are folded into shapes (``correlator/shapes.py``), and those of a minute into
-one row (``failure_minutes``): what comes after costs as much for a thousand failures a minute as for two. Touches the
-store, as ``run.py`` does.
+in however many parts they came. Its root causes are folded into shapes (``correlator/shapes.py``), and alike ones of a
+minute into one row (``failure_minutes``): what comes after costs as much for a thousand failures a minute as for two.
+Touches the store, as ``run.py`` does.
 """
 
 import hashlib
@@ -29,7 +29,10 @@ through is as long as that, however much is stored."""
 LINK_AGE_MAX = timedelta(days=1)
 """A message that waited longer names no producer."""
 
-FAILURE_COLUMNS = ("first_failed_at_us", "last_failed_at_us", "failure_count", "trace_key", "trace_count")
+COUNTING = ("left_minutes", "entered_minutes", "moved_stretch", "forget_minutes", "add_minutes")
+"""What keeps ``failure_minutes``."""
+
+_FAILURE_COLUMNS = ("first_failed_at_us", "last_failed_at_us", "failure_count", "trace_key", "trace_count")
 """Columns of ``failures.sql`` in the order of ``Failures``."""
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -122,7 +125,7 @@ def read(store: Store, *, until: datetime, named: Iterable[str] = ()) -> list[Sh
     """
     found = store.arrow(sql("correlator", "failures"), until=until)
     shape_ids = found["shape_id"].to_numpy()
-    failures = Failures(*(found[name].to_numpy() for name in FAILURE_COLUMNS))
+    failures = Failures(*(found[name].to_numpy() for name in _FAILURE_COLUMNS))
     starts = [0, *(np.flatnonzero(shape_ids[1:] != shape_ids[:-1]) + 1).tolist()] if len(shape_ids) else []
     ends = [*starts[1:], len(shape_ids)][: len(starts)]
     stretch = {int(shape_ids[start]): (start, end) for start, end in zip(starts, ends, strict=True)}
@@ -141,7 +144,7 @@ def read(store: Store, *, until: datetime, named: Iterable[str] = ()) -> list[Sh
 
 def rules() -> str:
     """Version of all that makes root causes and shapes, 16 hex digits."""
-    told = [sql("correlator", name) for name in ("touched_traces", *STEPS, "shaped_causes", "add_minutes")]
+    told = [sql("correlator", name) for name in ("touched_traces", *STEPS, "shaped_causes", *COUNTING)]
     told += [shapes.VERSION, fingerprint.VERSION, str(REACH), str(LINK_AGE_MAX)]
     return hashlib.sha256("\x00".join(told).encode()).hexdigest()[:16]
 
@@ -216,7 +219,10 @@ def _look_at(store: Store, slice_: Row, until: datetime) -> None:
 
 
 def _forget(store: Store, *, slice_: int) -> None:
-    store.execute("CREATE OR REPLACE TEMP TABLE moved_minutes (alike_id UBIGINT, failed_at TIMESTAMP)")
+    store.execute(
+        "CREATE OR REPLACE TEMP TABLE moved_minutes "
+        "(alike_id UBIGINT, first_failed_at TIMESTAMP, last_failed_at TIMESTAMP)"
+    )
     for name in ("left_minutes", "forget_causes", "forget_failing_traces"):
         store.execute(sql("correlator", name), slice=slice_)
 

@@ -11,11 +11,12 @@ import json
 import re
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import zstandard
@@ -45,12 +46,14 @@ from correlator.original_frames import OriginalFrames
 from correlator.trace_rows import TraceRows
 from correlator.traffic import Operation
 from schemas import tables
+from schemas.errors import StoreError
 from schemas.records import AttestedLines, RepositoryPort
 from schemas.settings import Settings
 from schemas.store import Row, Store, arrow, sql
 from schemas.tables import Schema, Table
 from schemas.vocabulary import Origin
 
+T = TypeVar("T")
 SHAPING_SETTINGS = {"services", "production_environments", "sampling_ratio"}
 HISTORIES_HELD = 2
 WORKING = (*root_causes.WORKING, *line_owners.WORKING, *drift.WORKING)
@@ -89,8 +92,8 @@ class _Said:
 class Correlator:
     """Infers from the facts of one store. Thread-safe: correlations wait for each other.
 
-    ``on_written`` is called, when it is set, in the transaction that writes new inferences: what it reads of the store is
-    what everybody reads from the moment on at which it returns.
+    ``on_written`` is called, when it is set, in the transaction that writes new inferences: it reads what everybody reads
+    once it has returned. Where it raises StoreError the inferences are written without it.
     """
 
     def __init__(self, store: Store, port: RepositoryPort, settings: Settings) -> None:
@@ -108,16 +111,20 @@ class Correlator:
 
     def correlate(self, *, as_of: datetime, force: bool = False) -> Correlation:
         """Infer everything as of ``as_of`` (UTC); a run over unchanged facts writes nothing unless ``force``."""
-        with self._lock:
+
+        def job() -> Correlation:
             facts = self._facts_digest(as_of)
             last = self._store.row("SELECT * FROM correlation_runs")
             if last and last["facts_digest"] == facts and last["rules"] == rules() and not force:
                 return Correlation(last["as_of"], facts, last["inferences_digest"], False, {})
-            return self._write(self._store, as_of, facts)
+            return self._written(self._store, as_of, facts)
+
+        return self._in_turn(job)
 
     def rebuild(self, *, now: datetime) -> Correlation:
         """Delete every inference, forget what memory holds, and infer again as of the last correlation, else ``now``."""
-        with self._lock:
+
+        def job() -> Correlation:
             last = self._store.row("SELECT * FROM correlation_runs")
             as_of = last["as_of"] if last else now
             with self._store.transaction():
@@ -129,7 +136,9 @@ class Correlator:
             self._codes = failing_code.Codes(self._port)
             self._traces = TraceRows(self._store)
             self._written_tables.clear()
-            return self._write(self._store, as_of, self._facts_digest(as_of))
+            return self._written(self._store, as_of, self._facts_digest(as_of))
+
+        return self._in_turn(job)
 
     def originals(self, *, as_of: datetime) -> OriginalFrames:
         """The source maps that had been uploaded by then."""
@@ -165,13 +174,22 @@ class Correlator:
 
     def fork(self, name: str, *, as_of: datetime) -> Store:
         """A store whose inferences hold as of a past time; the caller drops it (``drop_fork``)."""
-        with self._lock:
+
+        def job() -> Store:
             forked = self._store.fork(name)
-            self._write(forked, as_of, self._facts_digest(as_of))
+            self._written(forked, as_of, self._facts_digest(as_of))
             return forked
 
-    def _write(self, store: Store, as_of: datetime, facts: str) -> Correlation:
-        return self._store.at_work(lambda: self._written(store, as_of, facts))
+        return self._in_turn(job)
+
+    def _in_turn(self, job: Callable[[], T]) -> T:
+        """``job`` alone, at work. The turn first: who has it must not wait for somebody who waits for it."""
+
+        def alone() -> T:
+            with self._lock:
+                return job()
+
+        return self._store.at_work(alone)
 
     def _written(self, store: Store, as_of: datetime, facts: str) -> Correlation:
         run = Inference(
@@ -186,25 +204,47 @@ class Correlator:
             for table, rows in run.tables().items()
         }
         self._store.execute("DROP TABLE hours_until")
+        on_written = self.on_written if store is self._store else None
+        try:
+            digest = self._put_all(store, inferred, as_of, facts, on_written)
+        except StoreError:
+            if on_written is None:
+                raise
+            digest = self._put_all(store, inferred, as_of, facts, None)
+        return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
+
+    def _put_all(
+        self,
+        store: Store,
+        inferred: Mapping[str, pa.Table],
+        as_of: datetime,
+        facts: str,
+        on_written: Callable[[], None] | None,
+    ) -> str:
+        """Make ``inferred`` what ``store`` holds, and return its digest."""
         known = self._written_tables if store is self._store else {}
-        with store.write_lock, store.transaction():
-            if store is self._store:
-                self._keep_former_verdicts()
-            # Those are up to date by themselves; in an answer for the past they are not.
-            kept = line_owners.KEPT if store is self._store else ()
-            newly_said = self._keep_what_is_said(inferred, as_of, facts) if store is self._store else None
-            written = {
-                t.name: _put(store, t, inferred[t.name], known.get(t.name), is_kept=t in kept)
-                for t in INFERENCES
-            }
-            digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
-            row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
-            store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
-            if store is self._store and self.on_written is not None:
-                self.on_written()
+        with ExitStack() as writing:
+            # Only while rows are written: others wait for it.
+            writing.enter_context(store.write_lock)
+            with store.transaction():
+                if store is self._store:
+                    self._keep_former_verdicts()
+                # Those are up to date by themselves; in an answer for the past they are not.
+                kept = line_owners.KEPT if store is self._store else ()
+                newly_said = self._keep_what_is_said(inferred, as_of, facts) if store is self._store else None
+                written = {
+                    t.name: _put(store, t, inferred[t.name], known.get(t.name), is_kept=t in kept)
+                    for t in INFERENCES
+                }
+                digest = hashlib.sha256("".join(w.digest for w in written.values()).encode()).hexdigest()
+                row = {"as_of": as_of, "facts_digest": facts, "rules": rules(), "inferences_digest": digest}
+                store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
+                writing.close()
+                if on_written is not None:
+                    on_written()
         if store is self._store:
             self._written_tables, self._said = written, newly_said
-        return Correlation(as_of, facts, digest, True, {name: t.num_rows for name, t in inferred.items()})
+        return digest
 
     def _keep_former_verdicts(self) -> None:
         """What another version of the catalogue said of each commit goes to the ledger before it is replaced."""
@@ -414,18 +454,6 @@ def _code() -> str:
     return digest.hexdigest()[:12]
 
 
-def uncounted(store: Store, until: datetime) -> dict[str, Any]:
-    """What ``operation_hours.sql`` must read from raw spans: its parameters ``first_ns``, ``last_ns`` and ``partial_at``."""
-    found = store.row(sql("correlator", "uncounted_spans"), until=until)
-    assert found is not None
-    hour_at = found["parted_at"]
-    # Raw spans that are gone cannot part an hour; to count them is a scan of it.
-    if hour_at is not None:
-        raw = store.value(sql("correlator", "raw_spans_of_hour"), hour_at=hour_at)
-        hour_at = hour_at if raw >= found["parted_count"] else None
-    return {"first_ns": found["first_ns"], "last_ns": found["last_ns"], "partial_at": hour_at}
-
-
 def rules() -> str:
     """Versions of every rule that shapes an inference, as JSON."""
     versions: Mapping[str, str] = {
@@ -439,6 +467,18 @@ def rules() -> str:
         "words": tokens.version(),
     }
     return json.dumps(versions, sort_keys=True)
+
+
+def uncounted(store: Store, until: datetime) -> dict[str, Any]:
+    """What ``operation_hours.sql`` must read from raw spans: its parameters ``first_ns``, ``last_ns`` and ``partial_at``."""
+    found = store.row(sql("correlator", "uncounted_spans"), until=until)
+    assert found is not None
+    hour_at = found["parted_at"]
+    # Raw spans that are gone cannot part an hour; to count them is a scan of it.
+    if hour_at is not None:
+        raw = store.value(sql("correlator", "raw_spans_of_hour"), hour_at=hour_at)
+        hour_at = hour_at if raw >= found["parted_count"] else None
+    return {"first_ns": found["first_ns"], "last_ns": found["last_ns"], "partial_at": hour_at}
 
 
 def _put(store: Store, table: Table, rows: pa.Table, known: _Written | None, *, is_kept: bool) -> _Written:

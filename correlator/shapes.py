@@ -97,8 +97,10 @@ def trace_count(shapes: Iterable[Shape]) -> int:
     listed = list(shapes)
     keys = np.concatenate([shape.failures.traces for shape in listed])
     counts = np.concatenate([shape.failures.trace_counts for shape in listed])
-    _, places = np.unique(keys, return_index=True)
-    return int(counts[places].sum())
+    order = np.argsort(keys)
+    _, starts = np.unique(keys[order], return_index=True)
+    # Of what a backtest parts one shape may tell of fewer traces than another.
+    return int(np.maximum.reduceat(counts[order], starts).sum())
 
 
 def text_key(row: Row) -> str:

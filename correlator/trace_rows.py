@@ -11,6 +11,9 @@ from datetime import datetime
 
 from schemas.store import Row, Store, sql
 
+ROWS_MAX = 1_000
+"""A longer trace is read anew each time: there are as many of them as groups."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -77,10 +80,9 @@ class TraceRows:
             asked = {"trace_ids": missing, "until": self._read.until}
             for row in self._store.rows(sql("correlator", kept.name), **asked):
                 found[row["trace_id"]].append(row)
-        kept.rows = {
-            id_: kept.rows[id_] if id_ in kept.rows else found[id_] for id_ in sorted(set(trace_ids))
-        }
-        return [row for rows in kept.rows.values() for row in rows]
+        rows = {id_: kept.rows[id_] if id_ in kept.rows else found[id_] for id_ in sorted(set(trace_ids))}
+        kept.rows = {id_: listed for id_, listed in rows.items() if len(listed) <= ROWS_MAX}
+        return [row for listed in rows.values() for row in listed]
 
 
 def _is_other(held: Row, before: _Read) -> bool:

@@ -137,13 +137,18 @@ class Store:
 
         A job that ran out of memory was cut off between two of its transactions: it must be able to begin anew.
         Another job at work is waited for, :data:`TURN_WAIT_S` at most: two at once hold twice the memory, take as long,
-        and leave nothing of the processor to whoever asks.
+        and leave nothing of the processor to whoever asks. A job of a job at work is a part of it.
         """
+        mine = self._file.mine
+        if getattr(mine, "is_at_work", False):
+            return job()
         has_turn = self._file.turn.acquire(timeout=TURN_WAIT_S)
         self._file.work()
+        mine.is_at_work = True
         try:
             return self.patiently(job)
         finally:
+            mine.is_at_work = False
             self._file.rest()
             if has_turn:
                 self._file.turn.release()
@@ -353,7 +358,8 @@ class _File:
         self._is_behind = False
         self._is_attached = self._is_saved = False
         self.gate = Gate()
-        self.turn = threading.RLock()
+        self.turn = threading.Lock()
+        self.mine = threading.local()
         self.written_rows = 0
 
     def attach(self) -> None:

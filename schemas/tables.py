@@ -1117,7 +1117,7 @@ ROOT_CAUSES = Table(
             "alike_id",
             UINT64,
             "-> failure_minutes: the shapes that its trace failed in and the minute in which it began to; null when somebody "
-            "waited in its trace",
+            "waited in its trace, or it failed for a minute or longer",
         ),
     ),
 )
@@ -1125,8 +1125,8 @@ ROOT_CAUSES = Table(
 FAILURE_MINUTES = Table(
     "failure_minutes",
     Schema.INFERENCES,
-    "Root causes of one shape, in traces that began to fail in one minute and failed in the same shapes. Where somebody "
-    "waited, which root causes count is decided when they are read: those stand in root_causes alone.",
+    "Root causes of one shape, in traces that began to fail in one minute, did for less than one, and failed in the same "
+    "shapes. Where somebody waited, which root causes count is decided when they are read: those stand in root_causes alone.",
     (
         _column("shape_id", UINT64, "-> failure_shapes", required=True),
         _column("alike_id", UINT64, "hash of the shapes and the minute", required=True),

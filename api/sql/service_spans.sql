@@ -29,7 +29,7 @@ sent AS (
 ),
 -- Texts that name a commit, by themselves or by facts about what they name.
 named AS (
-    SELECT service, revision FROM running_revisions WHERE sha IS NOT NULL
+    SELECT service, revision FROM running_revisions WHERE sha IS NOT NULL AND revision IS NOT NULL
     UNION ALL
     SELECT r.service, g.revision
     FROM service_repositories AS r

@@ -1,11 +1,11 @@
 -- Question: did any fact change that a correlation as of $until reads?
 -- One row: SHA-256 text over sizes and newest receipts of the fact tables.
 -- Parameters: $until, UTC.
--- Spans and exceptions are told by their number, by how many of them are ahead of $until, and by the loads that brought
--- them: none of that is a scan, and it is asked every few seconds. Late spans enter operation_hours after they are stored,
+-- Spans and exceptions are told by their number, by how many of them are ahead of $until, and by the last load that
+-- brought some: none of that is a scan, and it is asked every few seconds. Late spans enter operation_hours after they are stored,
 -- so what was counted of them is told as well.
 SELECT sha256(concat_ws('|',
-    (SELECT concat_ws(',', count(*), max(loaded_at)) FROM loads),
+    (SELECT max(load_number) FROM loads),
     (SELECT count(*) FROM spans),
     (SELECT count(*) FROM spans WHERE start_time > $until::TIMESTAMP_NS),
     (SELECT count(*) FROM exceptions),

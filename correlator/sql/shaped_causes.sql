@@ -1,6 +1,7 @@
 -- Task: give each root cause that arrived its shape, in the temporary table shaped_causes.
 -- One row: one row of arrived_causes. Its shape is what tells failures apart, and whatever their weights are summed by.
---   alike_id: equal for traces that began to fail in one minute and failed in the same shapes; null where somebody waited.
+--   alike_id: equal for traces that began to fail in one minute and failed in the same shapes; null where somebody waited,
+--   and where a trace failed for a minute or longer.
 -- Input: arrived_keys (text_id, text_key): what the texts of arrived_texts.sql have in common with others.
 CREATE OR REPLACE TEMP TABLE shaped_causes AS
 WITH
@@ -24,7 +25,7 @@ alike AS (
     SELECT
         trace_id,
         CASE
-            WHEN count(awaited_service) = 0 THEN
+            WHEN count(awaited_service) = 0 AND max(failed_at) < min(failed_at) + INTERVAL 1 MINUTE THEN
                 md5_number_lower(row(list_sort(list(DISTINCT shape_id)), date_trunc('minute', min(failed_at)))::VARCHAR)
         END AS alike_id
     FROM shaped

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import page_builders as builders
 import pytest
 
@@ -131,11 +132,15 @@ def test_answers_are_made_before_others_see_the_inferences_that_they_come_from(
         assert len(seen) == 1
 
 
+@pytest.mark.parametrize("error", [ZeroDivisionError, duckdb.ConversionException])
 def test_an_answer_that_cannot_be_made_ahead_stops_no_correlation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
-    def broken(*_: object) -> MetricData:
-        raise ZeroDivisionError
+    def broken(store: Store, *_: object) -> MetricData:
+        if error is duckdb.ConversionException:
+            # What the database refuses ends the transaction too.
+            store.execute("SELECT 'seven'::INTEGER")
+        raise error
 
     monkeypatch.setattr(queries, "metric_data", broken)
     with Installation.open(Settings(data=tmp_path)) as installation:

@@ -17,6 +17,7 @@ from opentelemetry.trace import SpanKind as SdkKind
 from trace_builders import deliver, python_stack, telemetry
 
 from correlator import frames, root_causes
+from correlator.occurrences import micros
 from schemas import tables
 from schemas.store import Store
 from schemas.vocabulary import SpanKind, StatusCode
@@ -555,6 +556,27 @@ def test_a_shape_whose_first_failure_turns_out_otherwise_is_shown_by_the_next(op
         shape.first["trace_id"]: shape.failures.total for shape in root_causes.read(store, until=b.UNTIL)
     }
     assert shown == {b.hex_trace_id(2): 2}
+
+
+def test_a_trace_that_fails_for_a_minute_or_longer_keeps_the_time_of_each_failure(opened: Store) -> None:
+    store = emptied(opened)
+    again = [b.span(2 + n, parent=1, start_ms=n * 20_000, is_error=True) for n in range(4)]
+    deliver(store, [(tables.SPANS, row) for row in [b.server(1, ms=90_000, is_error=True), *again]])
+    root_causes.follow(store, until=b.UNTIL)
+    (shape,) = root_causes.read(store, until=b.UNTIL)
+    assert shape.failures.moments.at.tolist() == [micros(b.at(n * 20_000)) for n in range(4)]
+    assert shape.failures.moments.counts.tolist() == [1, 1, 1, 1]
+
+
+def test_alike_traces_of_a_minute_are_read_as_one_row(opened: Store) -> None:
+    store = emptied(opened)
+    for n in range(1, 6):
+        deliver(store, [(tables.SPANS, b.server(1, trace=n, start_ms=n * 1000, is_error=True))])
+        root_causes.follow(store, until=b.UNTIL)
+    (shape,) = root_causes.read(store, until=b.UNTIL)
+    found = shape.failures
+    assert (found.counts.tolist(), found.trace_counts.tolist()) == ([5], [5])
+    assert (found.first_at.tolist(), found.last_at.tolist()) == ([micros(b.at(1000))], [micros(b.at(5000))])
 
 
 def test_what_retention_took_fails_no_more(opened: Store) -> None:

@@ -113,3 +113,10 @@ def test_alike_traces_that_failed_in_two_shapes_are_counted_once() -> None:
     of_second = Shape({}, Failures(one + 1, one + 2, np.array([3]), keys, np.array([3])))
     alone = Shape({}, Failures(one, one, np.array([1]), keys + 1, np.array([1])))
     assert trace_count([of_first, of_second, alone]) == 4
+
+
+def test_of_alike_traces_the_shape_that_tells_of_most_is_believed() -> None:
+    one, keys = np.array([5], np.int64), np.array([7], np.uint64)
+    parted = Shape({}, Failures(one, one, np.array([1]), keys, np.array([1])))
+    whole = Shape({}, Failures(one, one + 2, np.array([3]), keys, np.array([3])))
+    assert trace_count([parted, whole]) == trace_count([whole, parted]) == 3
