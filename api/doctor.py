@@ -1,7 +1,8 @@
 """What is missing for an answer about a service, as a ladder: each step says what it costs, which setting mends it, and
 about how much that adds (``gains.py``).
 
-Pure: what the statements of ``queries.services`` tell of one service in, one status out. Source: DESIGN section 8, "Degrades as a ladder".
+Pure: what the statements of ``queries.services`` tell of one service in, one status out. Source: DESIGN section 8,
+"Degrades as a ladder".
 """
 
 import shlex

@@ -7,6 +7,7 @@ import builders as b
 from hypothesis import strategies as st
 
 from collector import rollups
+from correlator import root_causes
 from schemas import tables
 from schemas.store import Store, arrow
 from schemas.vocabulary import SpanKind
@@ -15,6 +16,14 @@ from schemas.vocabulary import SpanKind
 def python_stack(*functions: str, header: str = "ValueError: no price") -> str:
     frames = "".join(f'  File "/app/{name}.py", line 3, in {name}\n    x\n' for name in functions)
     return f"Traceback (most recent call last):\n{frames}{header}\n"
+
+
+def emptied(store: Store) -> Store:
+    """``store`` without telemetry and what was inferred of it: to open another takes most of a test's time."""
+    facts = (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, tables.LOADS)
+    for table in (*facts, *root_causes.WORKING):
+        store.execute(f"DELETE FROM {table.qualified_name}")
+    return store
 
 
 def deliver(

@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind as SdkKind
-from trace_builders import deliver, python_stack, telemetry
+from trace_builders import deliver, emptied, python_stack, telemetry
 
 from correlator import frames, root_causes
 from correlator.occurrences import micros
@@ -471,13 +471,6 @@ def another() -> Iterator[Store]:
     store = Store.open()
     yield store
     store.close()
-
-
-def emptied(store: Store) -> Store:
-    facts = (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, tables.LOADS)
-    for table in (*facts, *root_causes.WORKING):
-        store.execute(f"DELETE FROM {table.qualified_name}")
-    return store
 
 
 def known(store: Store) -> list[list[dict[str, Any]]]:

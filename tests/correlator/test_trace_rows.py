@@ -10,7 +10,7 @@ import builders as b
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trace_builders import deliver, telemetry
+from trace_builders import deliver, emptied, telemetry
 
 from correlator.trace_rows import TraceRows
 from schemas import tables
@@ -24,12 +24,6 @@ def opened() -> Iterator[Store]:
     store = Store.open()
     yield store
     store.close()
-
-
-def emptied(store: Store) -> Store:
-    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, tables.LOADS):
-        store.execute(f"DELETE FROM {table.qualified_name}")
-    return store
 
 
 def asked(kept: TraceRows, ids: list[str], *, days_ago: int = 0) -> tuple[list[Row], list[Row]]:
