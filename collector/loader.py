@@ -87,7 +87,7 @@ class Loader:
     ``settings``: ``load_rows`` spans that a transaction waits for (three times as many while much waits) and
     ``load_age_s`` seconds that it waits at most.
     ``policy``: what may be stored; made of ``settings`` when absent. ``on_rest`` is called in the loader's thread when
-    after some commits nothing is there to be read, and every ten seconds.
+    after some commits nothing is there to be read, when a transaction waits for another segment, and every ten seconds.
     """
 
     def __init__(
@@ -219,6 +219,10 @@ class Loader:
         stored = 0 if done is None else done["span_count"]
         damage = content.torn_bytes, content.corrupt_bytes
         self._decoded.append(_Decoded(segment, *damage, decoded, stored, is_begun=done is not None))
+        del content, decoded
+        if self._waiting() < self._wanted() and not self._is_behind():
+            # What the decoder took and no longer needs, before the transaction takes its own.
+            self._rest()
         return True
 
     def _stored(self, segment: Segment) -> Row | None:
@@ -288,10 +292,7 @@ class Loader:
     def _commit(self, parts: Iterable[_Part]) -> None:
         now = datetime.now(UTC)
         begun = [p.of.decoded.rows for p in parts if not p.of.is_begun]
-        # In one piece each: DuckDB gives every piece to another thread, and gathering what they made costs a half more.
-        spans = pa.concat_tables(
-            [p.of.decoded.spans.slice(p.of.stored, p.count) for p in parts]
-        ).combine_chunks()
+        spans = pa.concat_tables([p.of.decoded.spans.slice(p.of.stored, p.count) for p in parts])
         done = [
             {
                 "segment": p.of.segment.number,

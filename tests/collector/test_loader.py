@@ -221,6 +221,32 @@ def test_a_loader_that_is_behind_takes_more_memory_and_rests_when_nothing_is_lef
     store.close()
 
 
+def test_a_loader_rests_after_each_segment_of_a_transaction_that_waits_for_more(
+    tmp_path: Path, store: Store
+) -> None:
+    """What the decoder took is given back before the transaction takes its own."""
+    rests: list[tuple[int, float]] = []
+    spool = Spool(tmp_path / "spool", segment_bytes_max=1, segment_age_s=60)
+    counters = Counters()
+    settings = Settings(load_rows=3, load_age_s=60)
+    loader = Loader(
+        store,
+        spool,
+        settings,
+        counters,
+        on_rest=lambda: rests.append((int(store.value("SELECT count(*) FROM facts.spans")), loader.lag())),
+    )
+    loader.start()
+    for sent in (1, 2):
+        body = build.traces(build.span()).SerializeToString()
+        asyncio.run(spool.append(Request(Signal.TRACES, body, 1)))
+        wait_for(lambda sent=sent: len(rests) == sent)
+    assert [stored for stored, _ in rests] == [0, 0]
+    assert all(lag > 0 for _, lag in rests), "acknowledged, decoded, and not stored yet"
+    assert loader.stop(30)
+    asyncio.run(spool.close())
+
+
 def test_a_corrupt_segment_is_quarantined_and_its_good_records_are_stored(
     tmp_path: Path, store: Store
 ) -> None:
