@@ -60,6 +60,7 @@ def from_lists(by_request: pa.ListArray, received_unix_us: npt.NDArray[np.int64]
             tables.RESOURCES.name: group.resources.table(),
             tables.SCOPES.name: group.scopes.table(),
             **{table.name: _table(table, columns) for table, columns in group.columns()},
+            tables.STACKS.name: group.stacks.table(),
         },
         rejected=group.rejected,
         altered=group.altered,
@@ -79,7 +80,7 @@ class _Group:
         self._policy = policy
         self.rejected: Counter[str] = Counter()
         self.altered: Counter[str] = Counter()
-        self.resources, self.scopes = Rows(tables.RESOURCES), Rows(tables.SCOPES)
+        self.resources, self.scopes, self.stacks = map(Rows, (tables.RESOURCES, tables.SCOPES, tables.STACKS))
         by_resource, offsets = flat(by_request)
         received = received_unix_us[owners(offsets)]
         contexts, of_resource = self._read_resources(by_resource)
@@ -159,7 +160,7 @@ class _Group:
     # --- rows --------------------------------------------------------------------------------------
 
     def columns(self) -> list[tuple[tables.Table, Columns]]:
-        """The columns of ``spans``, ``span_events``, ``span_links`` and ``exceptions``."""
+        """The columns of ``spans``, ``span_events``, ``span_links`` and ``exceptions``; fills ``stacks``."""
         span_columns = self._span_columns()
         event_columns, exception_columns, firsts = self._event_columns()
         span_columns |= firsts
@@ -253,6 +254,7 @@ class _Group:
             | texts
             | {
                 "exception_id": pa.array(ids),
+                "stack_id": self._stack_ids(texts["stacktrace"]),
                 "time": when.take(pa.array(at)),
                 "source": pa.repeat(_SPAN_EVENT, len(at)),
                 "severity_number": pa.nulls(len(at), pa.int32()),
@@ -267,6 +269,14 @@ class _Group:
             exception_columns,
             {f"exception_{name}": texts[name].take(of_first) for name in ("type", "message")},
         )
+
+    def _stack_ids(self, stacks: pa.StringArray) -> pa.UInt64Array:
+        encoded = stacks.dictionary_encode()
+        found = encoded.dictionary.to_pylist()
+        ids = [walk.texts_id([stack]) for stack in found]
+        for stack, id_ in zip(found, ids, strict=True):
+            self.stacks.add(walk.stack_row(stack, id_))
+        return pa.array(ids, pa.uint64()).take(encoded.indices)
 
     def _link_columns(self) -> Columns:
         links, offsets = flat(self._spans.field("links"))

@@ -62,8 +62,8 @@ def _joined(parts: Sequence[Decoded]) -> Decoded:
 
 
 def _distinct(table: tables.Table, rows: pa.Table) -> pa.Table:
-    """The first row of each key: parts may share resources and scopes."""
-    if not table.key:
+    """The first row of each id, of tables for which it is enough: parts may share resources, scopes and stacks."""
+    if table not in otlp.DISTINCT:
         return rows
-    _, firsts = np.unique(rows[table.key[0]].to_numpy(), return_index=True)
+    _, firsts = np.unique(rows[otlp.DISTINCT[table]].to_numpy(), return_index=True)
     return rows.take(pa.array(np.sort(firsts)))

@@ -21,7 +21,7 @@ import structlog
 
 from collector import decoding, rollups
 from collector.counters import Counters
-from collector.otlp import TABLES, Decoded
+from collector.otlp import DISTINCT, TABLES, Decoded
 from collector.policy import Policy
 from collector.segments import Segment
 from collector.spool import Spool
@@ -109,7 +109,8 @@ class Loader:
         self._counters = counters
         self._on_rest, self._rested_at = on_rest, time.monotonic()
         self._decoded: deque[_Decoded] = deque()
-        self._known_ids: dict[str, set[int]] = {t.name: set() for t in TABLES if t.key}
+        self._known_ids: dict[str, set[int]] = {t.name: set() for t in DISTINCT}
+        self._known_since = datetime.now(UTC).date()
         self._stopping = threading.Event()
         self._drained = False
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
@@ -303,16 +304,22 @@ class Loader:
             for p in parts
         ]
         fresh: dict[str, set[int]] = {}
+        if self._known_since != now.date():
+            # What is stored anew each day is known to be as young as what names it: retention goes by that.
+            self._known_ids = {name: set() for name in self._known_ids}
+            self._known_since = now.date()
         with self._store.transaction():
             number = rollups.next_load(self._store, spans.num_rows, now=now)
             for table in TABLES:
                 if table is tables.SPANS:
-                    self._store.append(table, rollups.stamped(spans, number))
+                    rows = spans
                 elif begun:
                     rows = pa.concat_tables([by_table[table.name] for by_table in begun]).combine_chunks()
-                    if table.key:
+                    if table in DISTINCT:
                         rows, fresh[table.name] = self._unknown(table, rows)
-                    self._store.append(table, rollups.stamped(rows, number) if table.stamps else rows)
+                else:
+                    continue
+                self._store.append(table, rollups.stamped(table, rows, number, now=now))
             self._store.append_rows(tables.SPOOL_DONE, done, replace=True)
         for name, ids in fresh.items():
             if len(self._known_ids[name]) + len(ids) <= _KNOWN_IDS_MAX:
@@ -320,7 +327,7 @@ class Loader:
 
     def _unknown(self, table: tables.Table, rows: pa.Table) -> tuple[pa.Table, set[int]]:
         """The rows whose id was not stored by this process before, and those ids."""
-        (key,) = table.key
+        key = DISTINCT[table]
         known = self._known_ids[table.name]
         fresh = set(pc.unique(rows[key]).to_pylist()) - known
         return rows.filter(pc.is_in(rows[key], pa.array(list(fresh), rows[key].type))), fresh

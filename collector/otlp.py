@@ -29,8 +29,11 @@ TABLES = (
     tables.SPAN_EVENTS,
     tables.SPAN_LINKS,
     tables.EXCEPTIONS,
+    tables.STACKS,
 )
 """What a request becomes rows of."""
+DISTINCT = {tables.RESOURCES: "resource_id", tables.SCOPES: "scope_id", tables.STACKS: "stack_id"}
+"""Of these, one row for each id is enough."""
 
 NO_TRACE = bytes(16)
 NO_SPAN = bytes(8)
@@ -57,7 +60,7 @@ class Request:
 class Decoded:
     """Rows of :data:`TABLES`, columns as ``schemas/tables.py`` declares them, in the order of the requests.
 
-    ``resources``, ``scopes``: one row per distinct id. ``rejected``: items left out, by reason; spans + exceptions of
+    Of :data:`DISTINCT`, one row per id. ``rejected``: items left out, by reason; spans + exceptions of
     log records + rejected = items sent. ``altered``: values dropped, hashed, cut or clamped, by reason.
     ``unreadable``: requests that are not export requests at all (never acknowledged ones; a bug or a damaged file).
     """

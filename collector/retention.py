@@ -31,7 +31,7 @@ def expire(store: Store, settings: Settings, *, now: datetime) -> None:
         )
         for name in ("expire_span_events", "expire_span_links"):
             store.execute(sql("collector", name), spans_before=spans_before)
-        for name in ("expire_exceptions", "expire_operation_hours", "expire_signal_hours"):
+        for name in ("expire_exceptions", "expire_stacks", "expire_operation_hours", "expire_signal_hours"):
             store.execute(sql("collector", name), failures_before=failures_before)
         store.execute(sql("collector", "expire_loads"), loaded_before=now - LOADS_KEPT)
         store.execute(sql("collector", "expire_folded_loads"))

@@ -7,7 +7,7 @@ by trace, span and start. What that costs: docs/decisions/0004-retention-and-rol
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
@@ -56,9 +56,13 @@ def next_load(store: Store, span_count: int, *, now: datetime) -> int:
     return number
 
 
-def stamped(batch: pa.Table, load_number: int) -> pa.Table:
-    """``batch`` with the number of the load that brings it."""
-    return batch.append_column("load_number", pa.repeat(pa.scalar(load_number, pa.int64()), batch.num_rows))
+def stamped(table: tables.Table, batch: pa.Table, load_number: int, *, now: datetime) -> pa.Table:
+    """``batch`` with the stamps of ``table``: the number of the load that brings it, or when it was loaded (UTC)."""
+    stamps = {"load_number": load_number, "loaded_at": now.astimezone(UTC).replace(tzinfo=None)}
+    for column in table.stamps:
+        stamp = pa.scalar(stamps[column.name], column.type.arrow)
+        batch = batch.append_column(column.name, pa.repeat(stamp, batch.num_rows))
+    return batch
 
 
 def is_small(store: Store) -> bool:

@@ -99,6 +99,11 @@ def texts_id(texts: Iterable[str | None]) -> int:
     return int.from_bytes(hashlib.blake2b(b"".join([lengths, *parts]), digest_size=8).digest(), "big")
 
 
+def stack_row(stacktrace: str, stack_id: int) -> dict[str, Any]:
+    """Row of ``stacks``; the id is :func:`texts_id` of the text alone."""
+    return {"stack_id": stack_id, "stacktrace": stacktrace, "length": len(stacktrace)}
+
+
 def exception_id(trace_id: bytes | None, span_id: int | None, said: int, apart: int = 0) -> int:
     """Equal for the same exception of the same span, however it was reported.
 
@@ -164,6 +169,7 @@ class _Walk:
         self.altered: Counter[str] = Counter()
         self._known_resources: dict[tuple[bytes, str], dict[str, Any]] = {}
         self._known_scopes: dict[tuple[bytes, str], int] = {}
+        self._known_stacks: dict[str, int] = {}
 
     def traces(self, message: Any, received_unix_us: int) -> None:
         for resource_spans in message.resource_spans:
@@ -287,8 +293,21 @@ class _Walk:
         id_ = exception_id(
             row["trace_id"], row["span_id"], texts_id(texts.values()), texts_id(apart) if apart else 0
         )
-        told = {"exception_id": id_, "time": time, "source": source.value}
+        told = {
+            "exception_id": id_,
+            "time": time,
+            "source": source.value,
+            "stack_id": self._stack(texts["stacktrace"]),
+        }
         self.rows[tables.EXCEPTIONS.name].add(row | texts | told)
+
+    def _stack(self, text: str | None) -> int | None:
+        if text is None:
+            return None
+        if text not in self._known_stacks:
+            self._known_stacks[text] = texts_id([text])
+            self.rows[tables.STACKS.name].add(stack_row(text, self._known_stacks[text]))
+        return self._known_stacks[text]
 
     def _clamped(self, unix_ns: int) -> int:
         if unix_ns <= UNIX_NS_MAX:

@@ -8,16 +8,17 @@ kept in the ledger first, with the version of the rules that gave them.
 
 import duckdb
 
-from schemas import tables, version_2, version_3
+from schemas import tables, version_2, version_3, version_5
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
-CURRENT = 4
+CURRENT = 5
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: version_2.STATEMENTS,
     3: version_3.STATEMENTS,
     4: (),
+    5: version_5.STATEMENTS,
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 

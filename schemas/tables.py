@@ -258,9 +258,21 @@ EXCEPTIONS = Table(
         _column("severity_number", INT32, "of the log record; null for span events"),
         _column("type", TEXT, "exception.type"),
         _column("message", TEXT, "exception.message"),
-        _column("stacktrace", TEXT, "exception.stacktrace"),
+        _column("stack_id", UINT64, "-> stacks; null when exception.stacktrace is absent"),
     ),
     stamps=(_LOAD_NUMBER,),
+)
+
+STACKS = Table(
+    "stacks",
+    Schema.FACTS,
+    "One distinct stack trace of exceptions. Stored anew each day that it is seen, and by each process: any of them serves.",
+    (
+        _column("stack_id", UINT64, "hash of the stack trace", required=True),
+        _column("stacktrace", TEXT, "exception.stacktrace", required=True),
+        _column("length", INT, "characters of it", required=True),
+    ),
+    stamps=(_column("loaded_at", TIME, "UTC; what is loaded until the end of that day may name it"),),
 )
 
 SPOOL_DONE = Table(

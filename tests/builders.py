@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from collector import walk
 from schemas import tables
 from schemas.store import Store
 from schemas.vocabulary import SpanKind, StatusCode
@@ -129,7 +130,7 @@ def exception(
     stacktrace: str | None = None,
     **overrides: Any,
 ) -> Row:
-    """One row of ``exceptions``, recorded as an event of span ``id_``."""
+    """One row of ``exceptions``, recorded as an event of span ``id_``, and the stack of its row of :func:`stacks`."""
     text = "\x00".join(str(part) for part in (trace, id_, type_, message, stacktrace))
     return {
         "exception_id": int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big"),
@@ -144,8 +145,15 @@ def exception(
         "type": type_,
         "message": message,
         "stacktrace": stacktrace,
+        "stack_id": None if stacktrace is None else walk.texts_id([stacktrace]),
         **overrides,
     }
+
+
+def stacks(exceptions: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Rows of ``stacks`` for rows of :func:`exception`."""
+    said = {row["stack_id"]: row["stacktrace"] for row in exceptions if row["stack_id"] is not None}
+    return [walk.stack_row(stacktrace, id_) for id_, stacktrace in said.items()]
 
 
 def insert(
@@ -165,3 +173,4 @@ def insert(
     store.append_rows(tables.RESOURCES, stated)
     store.append_rows(tables.SPANS, listed)
     store.append_rows(tables.EXCEPTIONS, recorded)
+    store.append_rows(tables.STACKS, stacks(recorded))

@@ -20,7 +20,14 @@ def python_stack(*functions: str, header: str = "ValueError: no price") -> str:
 
 def emptied(store: Store) -> Store:
     """``store`` without telemetry and what was inferred of it: to open another takes most of a test's time."""
-    facts = (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, tables.LOADS)
+    facts = (
+        tables.SPANS,
+        tables.EXCEPTIONS,
+        tables.STACKS,
+        tables.RESOURCES,
+        tables.SPAN_LINKS,
+        tables.LOADS,
+    )
     for table in (*facts, *root_causes.WORKING):
         store.execute(f"DELETE FROM {table.qualified_name}")
     return store
@@ -33,7 +40,8 @@ def deliver(
     number = rollups.next_load(store, len(facts), now=b.START)
     for table in (tables.RESOURCES, tables.SPANS, tables.EXCEPTIONS, tables.SPAN_LINKS):
         batch = arrow(table, [row for of, row in facts if of is table])
-        store.append(table, rollups.stamped(batch, number) if table.stamps and is_numbered else batch)
+        store.append(table, rollups.stamped(table, batch, number, now=b.START) if is_numbered else batch)
+    store.append_rows(tables.STACKS, b.stacks(row for of, row in facts if of is tables.EXCEPTIONS))
 
 
 @st.composite

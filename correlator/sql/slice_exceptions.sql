@@ -10,8 +10,7 @@
 
 CREATE OR REPLACE TEMP TABLE slice_exceptions AS
 WITH
--- Exceptions, duplicates folded; equal exception_id means equal type, message and stack trace. Stacks are long: they
--- stay where they are, and stack_row says where, until one is read.
+-- Exceptions, duplicates folded; equal exception_id means equal type, message and stack trace.
 recorded AS MATERIALIZED (
     SELECT
         trace_id,
@@ -21,8 +20,7 @@ recorded AS MATERIALIZED (
         max(source) AS source,
         min(type) AS type,
         min(message) AS message,
-        min(rowid) FILTER (stacktrace IS NOT NULL) AS stack_row,
-        max(length(stacktrace)) AS stack_length,
+        min(stack_id) AS stack_id,
         -- The last segment: log handlers send the bare name, span events the qualified one.
         regexp_extract(min(type), '[^.:/\\$]*$') AS short_type
     FROM exceptions
@@ -33,6 +31,14 @@ recorded AS MATERIALIZED (
         AND "time" BETWEEN make_timestamp_ns($failed_first_ns::BIGINT) AND make_timestamp_ns($failed_last_ns::BIGINT)
         AND coalesce(severity_number, 0) NOT BETWEEN 1 AND 16
     GROUP BY trace_id, span_id, exception_id
+),
+
+-- Stacks are long: they stay where they are, and stack_row says where, until one is read.
+shown AS MATERIALIZED (
+    SELECT stack_id, min(rowid) AS stack_row, any_value(length) AS stack_length
+    FROM stacks
+    SEMI JOIN recorded USING (stack_id)
+    GROUP BY stack_id
 ),
 
 -- The earliest exception of each span is what went wrong in it.
@@ -52,14 +58,15 @@ SELECT
     coalesce(r.type, e.type) AS type,
     e.short_type,
     e.message,
-    r.stack_row
+    s.stack_row
 FROM earliest AS e
 JOIN recorded AS r
     ON r.trace_id = e.trace_id
     AND r.span_id = e.span_id
     AND r.short_type IS NOT DISTINCT FROM e.short_type
     AND r.message IS NOT DISTINCT FROM e.message
+LEFT JOIN shown AS s ON s.stack_id = r.stack_id
 QUALIFY row_number() OVER (
     PARTITION BY e.trace_id, e.span_id
-    ORDER BY coalesce(r.stack_length, 0) DESC, length(coalesce(r.type, '')) DESC, r.exception_id
+    ORDER BY coalesce(s.stack_length, 0) DESC, length(coalesce(r.type, '')) DESC, r.exception_id
 ) = 1

@@ -8,7 +8,7 @@ WITH
 -- The wanted rows come from a table, whose size is known: where it is a guess, every stack that is stored may be gathered.
 texts AS MATERIALIZED (
     SELECT rowid AS stack_row, stacktrace
-    FROM exceptions
+    FROM stacks
     WHERE rowid IN (SELECT caller_stack_row FROM slice_pairs WHERE is_hop IS NULL)
 ),
 

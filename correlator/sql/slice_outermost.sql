@@ -8,7 +8,7 @@ WITH
 -- The wanted rows come from a table, as in slice_hops.
 texts AS MATERIALIZED (
     SELECT rowid AS stack_row, stacktrace
-    FROM exceptions
+    FROM stacks
     WHERE rowid IN (SELECT stack_row FROM slice_carried WHERE NOT is_same AND short_type <> '')
 ),
 

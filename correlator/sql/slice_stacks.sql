@@ -6,7 +6,7 @@ CREATE OR REPLACE TEMP TABLE slice_stacks AS
 WITH
 -- The wanted rows come from a table, as in slice_hops.
 texts AS MATERIALIZED (
-    SELECT rowid AS stack_row, stacktrace FROM exceptions WHERE rowid IN (SELECT stack_row FROM slice_outermost)
+    SELECT rowid AS stack_row, stacktrace FROM stacks WHERE rowid IN (SELECT stack_row FROM slice_outermost)
 )
 
 SELECT o.trace_id, o.root_id, o.type, o.message, t.stacktrace

@@ -357,7 +357,7 @@ def test_spans_that_no_hour_counts_yet_count_at_once_unless_they_are_many(
     with store.transaction():
         number = rollups.next_load(store, 3, now=now)
         batch = arrow(tables.SPANS, [span(n, service="cart") for n in (1, 2, 3)])
-        store.append(tables.SPANS, rollups.stamped(batch, number))
+        store.append(tables.SPANS, rollups.stamped(tables.SPANS, batch, number, now=now))
     (cart,) = queries.services(store, Settings())
     assert cart["span_count"] == 3
     monkeypatch.setattr(queries, "UNCOUNTED_MAX", 2)

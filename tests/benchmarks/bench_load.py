@@ -151,6 +151,7 @@ def _columns(source: Path, store: Store) -> Callable[[], object]:
         with store.transaction():
             for at in range(0, spans.num_rows, DEFAULTS.load_rows):
                 store.append(tables.SPANS, spans.slice(at, DEFAULTS.load_rows))
-            store.append(tables.EXCEPTIONS, decoded.exceptions)
+            for table in (tables.EXCEPTIONS, tables.STACKS):
+                store.append(table, decoded.rows[table.name])
 
     return run

@@ -11,6 +11,8 @@ import pyarrow as pa
 from benchmarks.generated_history import GeneratedHistory
 
 from api.installation import Installation
+from collector import walk
+from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
 
@@ -74,7 +76,7 @@ _EXCEPTIONS = """
         'span_event' AS source,
         k.type,
         'order ' || s.span_id || ' cannot be priced' AS message,
-        replace(k.stacktrace, '$message', 'order ' || s.span_id || ' cannot be priced') AS stacktrace,
+        k.kind AS stack_id,
         s.load_number
     FROM facts.spans AS s
     JOIN facts.spans AS r ON r.span_id = s.parent_span_id AND r.load_number = s.load_number
@@ -115,8 +117,14 @@ class Day:
             {
                 "kind": pa.array(range(KINDS), pa.uint64()),
                 "type": [_type(n) for n in range(KINDS)],
-                "stacktrace": self._texts(),
             }
+        )
+        store.append_rows(
+            tables.STACKS,
+            [
+                walk.stack_row(text.replace("$message", "order <number> cannot be priced"), kind)
+                for kind, text in enumerate(self._texts())
+            ],
         )
 
     def arrive(self, spans: int) -> None:

@@ -78,7 +78,10 @@ def test_the_python_exporters_spans_are_stored_whole(collector: build.Collector,
     assert {(r["route"], r["outer_kind"]) for r in rows} == {("/cart/{id}", 2)}
     assert {r["outer_list"] for r in rows} == {'["a","b"]'}
     assert {r["link_count"] for r in rows} == {1}
-    found = collector.store.rows("SELECT * FROM facts.exceptions WHERE service = $service", service=transport)
+    found = collector.store.rows(
+        "SELECT * FROM facts.exceptions JOIN facts.stacks USING (stack_id) WHERE service = $service",
+        service=transport,
+    )
     assert len({r["exception_id"] for r in found}) == 100
     assert all("in exported" in r["stacktrace"] for r in found)
 
@@ -136,6 +139,8 @@ def test_the_javascript_exporters_spans_are_stored_whole(
     assert kinds == {"app.number": "3", "app.ratio": "4", "app.flag": "2", "app.list": "5", "app.cut": "1"}
     assert build.attributes(first)["app.list"] == '["a","b"]'
     assert {(r["exception_type"], r["status_message"]) for r in inner} == {("TypeError", "odd")}
-    stacks = collector.store.rows("SELECT stacktrace FROM facts.exceptions")
+    stacks = collector.store.rows(
+        "SELECT stacktrace FROM facts.exceptions JOIN facts.stacks USING (stack_id)"
+    )
     assert len(stacks) == 100
     assert all("export.mjs" in r["stacktrace"] for r in stacks)

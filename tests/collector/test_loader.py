@@ -1,6 +1,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -245,6 +246,34 @@ def test_a_loader_rests_after_each_segment_of_a_transaction_that_waits_for_more(
     assert all(lag > 0 for _, lag in rests), "acknowledged, decoded, and not stored yet"
     assert loader.stop(30)
     asyncio.run(spool.close())
+
+
+def test_a_stack_is_stored_once_a_day(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retention forgets a stack by its age: what came since a day's end is named by stacks of that day or later."""
+    clock = datetime(2026, 3, 2, 23, 59, tzinfo=UTC)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:
+            return clock.astimezone(tz)
+
+    monkeypatch.setattr(loader_module, "datetime", Clock)
+    rig = Rig(tmp_path, store, load_rows=1)
+    rig.loader.start()
+    for sent, moment in enumerate(
+        (clock, clock, clock + timedelta(minutes=2), clock + timedelta(minutes=3)), 1
+    ):
+        clock = moment
+        rig.append(build.traces(build.span(events=[("exception", build.EXCEPTION)])))
+        rig.spool.seal()
+        wait_for(lambda sent=sent: rig.count("exceptions") == sent)
+    rig.load()
+    stacks = store.rows("SELECT * FROM facts.stacks ORDER BY loaded_at")
+    assert [row["loaded_at"].day for row in stacks] == [2, 3]
+    assert {row["stacktrace"] for row in stacks} == {build.EXCEPTION["exception.stacktrace"]}
+    assert {row["stack_id"] for row in stacks} == {
+        row["stack_id"] for row in store.rows("SELECT stack_id FROM facts.exceptions")
+    }
 
 
 def test_a_corrupt_segment_is_quarantined_and_its_good_records_are_stored(

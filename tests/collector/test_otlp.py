@@ -253,7 +253,10 @@ def test_exception_events_fill_the_span_the_events_and_the_exceptions() -> None:
         ("exception", {}),
     ]
     rows = stored(build.traces(sent), tables.EXCEPTIONS)
-    assert [r["stacktrace"] for r in rows] == [build.EXCEPTION["exception.stacktrace"], None]
+    (stack,) = stored(build.traces(sent), tables.STACKS)
+    assert stack["stacktrace"] == build.EXCEPTION["exception.stacktrace"]
+    assert stack["length"] == len(stack["stacktrace"])
+    assert [r["stack_id"] for r in rows] == [stack["stack_id"], None]
     assert sorted(r["type"] for r in rows) == ["B", "shop.errors.OutOfStock"]
     assert {(r["source"], r["service"], r["span_id"]) for r in rows} == {
         ("span_event", "cart", row["span_id"])
@@ -315,7 +318,7 @@ def test_long_values_are_cut_to_whole_characters_and_counted() -> None:
     (row,) = build.rows(found, tables.SPANS)
     assert build.attributes(row) == {"long": "é" * 5, "short": "é" * 5, "list": '["aaaaaaaa'}
     assert found.spans["http_route"].to_pylist() == ["/" * 10]
-    (kept,) = found.exceptions["stacktrace"].to_pylist()
+    (kept,) = found.rows["stacks"]["stacktrace"].to_pylist()
     assert len(kept.encode()) <= 200
     assert kept.startswith("frame 0\n")
     assert kept.endswith("\nframe 99")

@@ -8,7 +8,7 @@ from builders import START, exception, hex_trace_id, insert, server, span, trace
 from load_builders import deliver
 from pydantic import ValidationError
 
-from collector import retention, rollups
+from collector import retention, rollups, walk
 from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
@@ -74,6 +74,22 @@ def test_raw_spans_go_after_their_days_but_failing_traces_stay_whole(store: Stor
         )
     expire(store, START + 401 * DAY)
     assert kept(store) == (["new, failing"], [])
+
+
+def test_stacks_stay_as_long_as_what_may_name_them(store: Store) -> None:
+    rows = [
+        walk.stack_row(f"day {day}", day) | {"loaded_at": START + timedelta(days=day)}
+        for day in (0, 1, 2, 30)
+    ]
+    for row in rows:
+        store.execute(
+            "INSERT INTO facts.stacks BY NAME SELECT $stack_id AS stack_id, $stacktrace AS stacktrace, $length AS length, "
+            "$loaded_at::TIMESTAMP AS loaded_at",
+            **row,
+        )
+    # Exceptions of the last minute of a day that are kept may name a stack of its first.
+    expire(store, START + timedelta(days=402))
+    assert [row["stack_id"] for row in store.rows("SELECT stack_id FROM stacks ORDER BY ALL")] == [1, 2, 30]
 
 
 @pytest.mark.parametrize("table", [tables.SPAN_EVENTS, tables.SPAN_LINKS], ids=lambda t: t.name)

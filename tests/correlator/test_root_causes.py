@@ -33,9 +33,7 @@ def opened() -> Iterator[Store]:
 @pytest.fixture
 def store(opened: Store) -> Store:
     """An empty store; one database serves the whole module because opening one takes most of a test's time."""
-    for table in (tables.SPANS, tables.EXCEPTIONS, tables.RESOURCES, tables.SPAN_LINKS, *root_causes.WORKING):
-        opened.execute(f"DELETE FROM {table.qualified_name}")
-    return opened
+    return emptied(opened)
 
 
 def causes(store: Store, until: Any = b.UNTIL) -> list[dict[str, Any]]:

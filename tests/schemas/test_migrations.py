@@ -6,7 +6,7 @@ from uuid import UUID
 
 import duckdb
 import pytest
-from builders import START
+from builders import START, exception, insert
 
 from collector import rollups
 from schemas import migrations
@@ -40,8 +40,20 @@ def columns(store: Store) -> list[dict[str, object]]:
     )
 
 
+def without_version_5(connection: duckdb.DuckDBPyConnection) -> None:
+    """Take back what version 5 brought."""
+    connection.execute(
+        "CREATE TABLE facts.told_exceptions AS SELECT e.* EXCLUDE (stack_id, load_number), s.stacktrace, e.load_number "
+        "FROM facts.exceptions AS e LEFT JOIN facts.stacks AS s ON s.stack_id = e.stack_id"
+    )
+    connection.execute("DROP TABLE facts.exceptions")
+    connection.execute("DROP TABLE facts.stacks")
+    connection.execute("ALTER TABLE facts.told_exceptions RENAME TO exceptions")
+
+
 def without_version_3(connection: duckdb.DuckDBPyConnection) -> None:
-    """Take back what version 3 brought."""
+    """Take back what version 3, and those after it, brought."""
+    without_version_5(connection)
     for name in NEW_IN_3:
         connection.execute(f"DROP TABLE {name}")
     connection.execute("ALTER TABLE facts.change_requests DROP COLUMN commits")
@@ -129,6 +141,36 @@ def test_spans_of_the_first_version_are_counted_once(tmp_path: Path) -> None:
         assert store.value("SELECT count(*) FROM unfolded_spans") == 0
         assert store.value("SELECT max(version) FROM meta.schema_version") == migrations.CURRENT
         store.close()
+
+
+def test_exceptions_of_version_4_name_their_stacks(tmp_path: Path) -> None:
+    path = tmp_path / "old.duckdb"
+    said = [
+        exception(1, stacktrace="at a"),
+        exception(2, stacktrace="at a"),
+        exception(3, stacktrace="at bé"),
+        exception(4),
+    ]
+    store = Store.open(path)
+    insert(store, [], said)
+    store.close()
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{path}' AS old (ROW_GROUP_SIZE {ROW_GROUP_SIZE})")
+        connection.execute("USE old")
+        without_version_5(connection)
+        connection.execute("UPDATE meta.schema_version SET version = 4")
+    store = Store.open(path)
+    assert store.rows(
+        "SELECT e.span_id, s.stacktrace, s.length, s.loaded_at FROM facts.exceptions AS e "
+        "LEFT JOIN facts.stacks AS s ON s.stack_id = e.stack_id ORDER BY e.span_id"
+    ) == [
+        {"span_id": 1, "stacktrace": "at a", "length": 4, "loaded_at": said[1]["received_at"]},
+        {"span_id": 2, "stacktrace": "at a", "length": 4, "loaded_at": said[1]["received_at"]},
+        {"span_id": 3, "stacktrace": "at bé", "length": 5, "loaded_at": said[2]["received_at"]},
+        {"span_id": 4, "stacktrace": None, "length": None, "loaded_at": None},
+    ]
+    assert store.value("SELECT count(*) FROM facts.stacks") == 2
+    store.close()
 
 
 def test_verdicts_of_provenance_survive_an_upgrade(tmp_path: Path) -> None:

@@ -195,7 +195,11 @@ class Recorder:
             made.exceptions, prototype, high, low, span, start_ns + lasts_ns, received_us
         )
         rows = {name: table.slice(0, 0) for name, table in made.rows.items()}
-        rows |= {"resources": made.rows["resources"], "scopes": made.rows["scopes"]}
+        rows |= {
+            "resources": made.rows["resources"],
+            "scopes": made.rows["scopes"],
+            "stacks": made.rows["stacks"],
+        }
         return Decoded(
             rows={**rows, "spans": _with(spans, replaced), "exceptions": exceptions},
             rejected=made.rejected,

@@ -15,7 +15,7 @@ from api.installation import Installation
 from collector import rollups
 from collector.intake import deployments as deployment_intake
 from collector.intake import incidents as incident_intake
-from collector.otlp import TABLES
+from collector.otlp import DISTINCT, TABLES
 from schemas import tables
 from schemas.settings import Settings
 from schemas.store import Store
@@ -161,8 +161,7 @@ def _load(
             {**rows, "spans": rows["spans"].take(order[:half])},
             {
                 **rows,
-                "resources": rows["resources"].slice(0, 0),
-                "scopes": rows["scopes"].slice(0, 0),
+                **{table.name: rows[table.name].slice(0, 0) for table in DISTINCT},
                 "spans": rows["spans"].take([*order[half:], *again]),
             },
         ]
@@ -171,7 +170,7 @@ def _load(
             number = rollups.next_load(store, part["spans"].num_rows, now=end)
             for table in TABLES:
                 batch = part[table.name].combine_chunks()
-                store.append(table, rollups.stamped(batch, number) if table.stamps else batch)
+                store.append(table, rollups.stamped(table, batch, number, now=end))
         store.refresh()
         if chance is not None:
             installation.count()
