@@ -272,11 +272,10 @@ class _Group:
 
     def _stack_ids(self, stacks: pa.StringArray) -> pa.UInt64Array:
         encoded = stacks.dictionary_encode()
-        found = encoded.dictionary.to_pylist()
-        ids = [walk.texts_id([stack]) for stack in found]
-        for stack, id_ in zip(found, ids, strict=True):
-            self.stacks.add(walk.stack_row(stack, id_))
-        return pa.array(ids, pa.uint64()).take(encoded.indices)
+        rows = [walk.stack_row(stack) for stack in encoded.dictionary.to_pylist()]
+        for row in rows:
+            self.stacks.add(row)
+        return pa.array([row["stack_id"] for row in rows], pa.uint64()).take(encoded.indices)
 
     def _link_columns(self) -> Columns:
         links, offsets = flat(self._spans.field("links"))

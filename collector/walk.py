@@ -99,9 +99,9 @@ def texts_id(texts: Iterable[str | None]) -> int:
     return int.from_bytes(hashlib.blake2b(b"".join([lengths, *parts]), digest_size=8).digest(), "big")
 
 
-def stack_row(stacktrace: str, stack_id: int) -> dict[str, Any]:
-    """Row of ``stacks``; the id is :func:`texts_id` of the text alone."""
-    return {"stack_id": stack_id, "stacktrace": stacktrace, "length": len(stacktrace)}
+def stack_row(stacktrace: str) -> dict[str, Any]:
+    """Row of ``stacks``."""
+    return {"stack_id": texts_id([stacktrace]), "stacktrace": stacktrace, "length": len(stacktrace)}
 
 
 def exception_id(trace_id: bytes | None, span_id: int | None, said: int, apart: int = 0) -> int:
@@ -305,8 +305,9 @@ class _Walk:
         if text is None:
             return None
         if text not in self._known_stacks:
-            self._known_stacks[text] = texts_id([text])
-            self.rows[tables.STACKS.name].add(stack_row(text, self._known_stacks[text]))
+            row = stack_row(text)
+            self._known_stacks[text] = row["stack_id"]
+            self.rows[tables.STACKS.name].add(row)
         return self._known_stacks[text]
 
     def _clamped(self, unix_ns: int) -> int:

@@ -152,8 +152,8 @@ def exception(
 
 def stacks(exceptions: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Rows of ``stacks`` for rows of :func:`exception`."""
-    said = {row["stack_id"]: row["stacktrace"] for row in exceptions if row["stack_id"] is not None}
-    return [walk.stack_row(stacktrace, id_) for id_, stacktrace in said.items()]
+    said = {row["stacktrace"]: None for row in exceptions if row["stacktrace"] is not None}
+    return [walk.stack_row(stacktrace) for stacktrace in said]
 
 
 def insert(

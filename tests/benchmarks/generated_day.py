@@ -122,7 +122,8 @@ class Day:
         store.append_rows(
             tables.STACKS,
             [
-                walk.stack_row(text.replace("$message", "order <number> cannot be priced"), kind)
+                walk.stack_row(text.replace("$message", "order <number> cannot be priced"))
+                | {"stack_id": kind}
                 for kind, text in enumerate(self._texts())
             ],
         )

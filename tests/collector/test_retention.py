@@ -78,7 +78,7 @@ def test_raw_spans_go_after_their_days_but_failing_traces_stay_whole(store: Stor
 
 def test_stacks_stay_as_long_as_what_may_name_them(store: Store) -> None:
     rows = [
-        walk.stack_row(f"day {day}", day) | {"loaded_at": START + timedelta(days=day)}
+        walk.stack_row(f"day {day}") | {"stack_id": day, "loaded_at": START + timedelta(days=day)}
         for day in (0, 1, 2, 30)
     ]
     for row in rows:
