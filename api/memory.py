@@ -7,12 +7,15 @@ nothing but glibc: elsewhere the calls do nothing.
 
 import contextlib
 import ctypes
+import importlib
 import os
 
 _M_ARENA_MAX, _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -8, -3, -1
 """Of malloc.h."""
 _LIBRARIES = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OPENBLAS_NUM_THREADS": "1"}
 """Read by the libraries as they load. Algebra on several threads is nothing we do, and each would hold a stack."""
+_UNUSED = {"f2py", "testing"}
+"""Parts of numpy that nothing here uses. scipy loads whatever numpy lists, and what those load in turn: 8 MB."""
 
 
 def keep_at_work() -> None:
@@ -27,6 +30,10 @@ def keep_at_work() -> None:
         mallopt(_M_ARENA_MAX, 1)
         mallopt(_M_MMAP_THRESHOLD, 32 << 20)
         mallopt(_M_TRIM_THRESHOLD, 1 << 30)
+    listed = vars(importlib.import_module("numpy"))
+    listed["__all__"] = [name for name in listed["__all__"] if name not in _UNUSED]
+    # What dir() adds to that is kept in a name of numpy's own, which another release may not have.
+    listed["__numpy_submodules__"] = set(listed.get("__numpy_submodules__", ())) - _UNUSED
 
 
 def rest() -> None:

@@ -18,6 +18,8 @@ import api.serve
 import pyarrow
 
 assert pyarrow.default_memory_pool().backend_name == "system"
+unused = [name for name in ("numpy.f2py", "numpy.testing") if name in sys.modules]
+assert not unused, f"loaded, and used by nobody: {unused}"
 libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
 
