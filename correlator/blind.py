@@ -78,7 +78,7 @@ class Rewind:
         self._settings = settings
         self._groups = {g.row["group_id"]: g for g in present.groups}
         self._shapes = {s.first["shape_id"]: s for s in facts.shapes}
-        self._drifts = {drift_groups.identity(finding): finding for finding in facts.drifts}
+        self._drifts = drift_groups.folded(facts.drifts)
         self._hours: dict[str, list[Row]] = defaultdict(list)
         for row in facts.service_hours:
             self._hours[row["service"]].append(row)

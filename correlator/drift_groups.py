@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -61,13 +62,24 @@ def groups(
     timeline: Timeline,
     revision_of: Callable[[str, str | None], str | None],
 ) -> list[FailureGroup]:
-    """One failure group per finding, ordered by id.
+    """One failure group for the findings of one identity, ordered by id.
 
     Args:
         revision_of: (service, text that names what ran) -> full sha or None.
     """
-    made = [_group(finding, services, timeline, revision_of) for finding in findings]
-    return sorted(made, key=lambda group: group.row["group_id"])
+    found = folded(findings)
+    return [_group(found[name], services, timeline, revision_of) for name in sorted(found)]
+
+
+def folded(findings: Iterable[Finding]) -> dict[str, Finding]:
+    """Identity -> the first of its findings to begin, with all that was seen of any.
+
+    Two revisions that begin on one day and are slow both, or one name of requests and of messages, are one drift.
+    """
+    alike: dict[str, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        alike[identity(finding)].append(finding)
+    return {name: _folded(same) for name, same in alike.items()}
 
 
 def title(finding: Finding) -> str:
@@ -116,6 +128,14 @@ def _fingerprint(finding: Finding) -> tuple[dict[str, str], str]:
 def _percent(part: int, whole: int) -> str:
     share = 100 * part / whole if whole else 0.0
     return "none" if part == 0 else f"{share:.2g} %" if share < 99.5 else f"{share:.0f} %"
+
+
+def _folded(findings: list[Finding]) -> Finding:
+    first = min(findings, key=lambda f: (f.onset_at, f.revision or "", f.aspect))
+    # The same hours may have been looked at on two days.
+    moments = dict.fromkeys(moment for finding in findings for moment in finding.moments)
+    last_seen_at = max(finding.last_seen_at for finding in findings)
+    return replace(first, last_seen_at=last_seen_at, moments=tuple(moments))
 
 
 def _group(

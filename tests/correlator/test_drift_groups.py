@@ -52,8 +52,12 @@ def finding(detector: Detector, **overrides: object) -> Finding:
 
 
 def group(detector: Detector, **overrides: object) -> FailureGroup:
+    return group_of(finding(detector, **overrides))
+
+
+def group_of(*findings: Finding) -> FailureGroup:
     (made,) = drift_groups.groups(
-        [finding(detector, **overrides)],
+        findings,
         services={"checkout": ServiceCode(RepositoryName(REPOSITORY))},
         timeline=Timeline(RUNNING),
         revision_of=lambda _, text: text if text and len(text) == 40 else None,
@@ -103,3 +107,22 @@ def test_a_drift_that_begins_again_another_day_is_another_group_of_one_fingerpri
     assert first.row["fingerprint"] == later.row["fingerprint"]
     assert first.row["group_id"] != later.row["group_id"]
     assert group(Detector.DENIALS_ROSE, hits=299).row["group_id"] == first.row["group_id"]
+
+
+def test_two_revisions_of_one_day_that_are_slow_both_are_one_drift_of_the_first() -> None:
+    first = finding(Detector.OPERATION_SLOWER, aspect="90 to 410")
+    second = finding(
+        Detector.OPERATION_SLOWER,
+        aspect="90 to 380",
+        onset_at=hours(3),
+        last_seen_at=hours(5),
+        revision=sha(3),
+        moments=((hours(3), hours(5), sha(3), 40), *first.moments),
+    )
+    one, other = group_of(first, second), group_of(second, first)
+    assert one == other
+    assert one.row["title"] == "GET /account is slower: 95th percentile 90 to 410 ms"
+    assert (one.row["first_seen_at"], one.row["last_seen_at"]) == (T0, hours(5))
+    assert one.row["onset_sha"] == sha(2)
+    assert len(one.failures) == one.row["failing_trace_count"] == 340, "what both saw counts once"
+    assert (one.failures.count(sha(2)), one.failures.count(sha(3))) == (300, 40)
