@@ -129,7 +129,8 @@ class Correlator:
             as_of = last["as_of"] if last else now
             with self._store.transaction():
                 self._keep_former_verdicts()
-                for table in (*INFERENCES, *WORKING):
+                # With the last run's row, or a rebuild that is cut off would pass for one that had nothing to do.
+                for table in (*INFERENCES, *WORKING, tables.CORRELATION_RUNS):
                     self._store.replace_all(table, arrow(table, []))
             self._histories.clear()
             self._verdicts.clear()
@@ -177,7 +178,11 @@ class Correlator:
 
         def job() -> Store:
             forked = self._store.fork(name)
-            self._written(forked, as_of, self._facts_digest(as_of))
+            try:
+                self._written(forked, as_of, self._facts_digest(as_of))
+            except BaseException:
+                forked.drop_fork()
+                raise
             return forked
 
         return self._in_turn(job)
