@@ -12,13 +12,14 @@ from schemas import tables, version_2, version_3, version_5
 from schemas.errors import StoreError
 from schemas.tables import Schema
 
-CURRENT = 5
+CURRENT = 6
 
 STEPS: dict[int, tuple[str, ...]] = {
     2: version_2.STATEMENTS,
     3: version_3.STATEMENTS,
     4: (),
     5: version_5.STATEMENTS,
+    6: (),
 }
 """version -> statements that lead to it from the version before; table names are qualified by schema."""
 

@@ -131,10 +131,10 @@ class Settings(BaseSettings):
         description="what the store may take at most, when the next three are too little",
     )
     duckdb_memory_working: ByteSize = Field(
-        ByteSize(80_000_000), description="of the store while it counts, correlates or reports"
+        ByteSize(72_000_000), description="of the store while it counts, correlates or reports"
     )
     duckdb_memory_resting: ByteSize = Field(
-        ByteSize(64_000_000),
+        ByteSize(60_000_000),
         description="of the store while it only receives and answers; more is a cache of the file",
     )
     duckdb_memory_behind: ByteSize = Field(

@@ -84,7 +84,7 @@ class Store:
 
         ``memory_limit`` bounds what DuckDB takes, bytes, its cache of the file included. With ``memory_working`` it
         takes no more than that in :meth:`at_work`, and with ``memory_resting`` no more than that otherwise, until
-        that turns out to be too little: then half as much more, up to ``memory_limit``. ``memory_behind`` is for
+        that turns out to be too little: then a quarter more, up to ``memory_limit``. ``memory_behind`` is for
         :meth:`hurry`.
 
         Raises:
@@ -240,14 +240,19 @@ class Store:
     def append(self, table: Table, batch: pa.Table | pa.RecordBatch, *, replace: bool = False) -> int:
         """Append the rows of ``batch`` (columns as ``table`` declares them, any order) and return their number.
 
-        A table with a key keeps the first row of a key, or the last with ``replace``; without a key all rows stay.
+        A table with a key keeps the first row of a key, or the last with ``replace``; without a key all rows stay. Where
+        the key has no index only ``batch`` is looked through: what was there before must be gone (:meth:`replace_all`).
         Stamps of ``table`` that ``batch`` lacks are null.
         """
+        if table.key and not table.is_indexed:
+            batch = _firsts(table, batch)
         if batch.num_rows == 0:
             return 0
         stamps = [c.name for c in table.stamps if c.name in batch.schema.names]
         columns = ", ".join(f'"{c}"' for c in (*table.column_names, *stamps))
-        verb = "INSERT OR REPLACE" if replace and table.key else "INSERT OR IGNORE" if table.key else "INSERT"
+        verb = "INSERT"
+        if table.is_indexed:
+            verb += " OR REPLACE" if replace else " OR IGNORE"
         with self.registered("aftermerge_batch", batch):
             self.execute(
                 f"{verb} INTO {self._name(table)} ({columns}) SELECT {columns} FROM aftermerge_batch"
@@ -421,12 +426,12 @@ class _File:
                 self._set()
 
     def widen(self, had: int) -> bool:
-        """Allow half as much more than ``had``, which was too little; False when that is not allowed."""
+        """Allow a quarter more than ``had``, which was too little; False when that is not allowed."""
         with self._lock:
             if self._memory is None or had >= self._memory.limit:
                 return False
             if self.memory_limit <= had:
-                more = min(had * 3 // 2, self._memory.limit)
+                more = min(had * 5 // 4, self._memory.limit)
                 self._memory.levels[self._level] = more
                 log.warning("memory_raised", bytes=more, bytes_max=self._memory.limit)
             self._set()
@@ -437,6 +442,17 @@ class _File:
             # Lowered below what is in use it stays as it was; the next change tries again.
             with suppress(duckdb.Error), self._root.cursor() as cursor:
                 cursor.execute(f"SET memory_limit = '{self.memory_limit}B'")
+
+
+def _firsts(table: Table, batch: pa.Table | pa.RecordBatch) -> pa.Table | pa.RecordBatch:
+    """The first row of each key. That there are others is a fault of ours, and is told."""
+    key = list(table.key)
+    rows = pa.table(batch).select(key).append_column("row", pa.array(range(batch.num_rows), pa.int64()))
+    firsts = rows.group_by(key, use_threads=False).aggregate([("row", "min")])["row_min"]
+    if len(firsts) == batch.num_rows:
+        return batch
+    log.error("rows_of_one_key", table=table.name, key=key, dropped=batch.num_rows - len(firsts))
+    return batch.take(firsts.sort())
 
 
 def arrow(table: Table, rows: Iterable[Mapping[str, Any]]) -> pa.Table:

@@ -62,6 +62,8 @@ class Column:
 class Table:
     """One table. ``key`` names the columns that make a row unique (empty: the table may hold equal rows).
 
+    ``is_kept``: of an inference, that rows come and go one by one; the others are replaced as a whole.
+
     ``stamps`` are columns that are not part of what is decoded: whoever stores a batch may add them to it, and they
     are null where nobody did.
     """
@@ -72,6 +74,7 @@ class Table:
     columns: tuple[Column, ...]
     key: tuple[str, ...] = ()
     stamps: tuple[Column, ...] = ()
+    is_kept: bool = False
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -85,13 +88,22 @@ class Table:
     def qualified_name(self) -> str:
         return f"{self.schema}.{self.name}"
 
+    @property
+    def is_indexed(self) -> bool:
+        """Does DuckDB hold an index of the key?
+
+        Of a few rows that are replaced together it would serve nobody, and take a quarter of a megabyte for each kind of
+        node, twice while they are replaced: ``Store.append`` looks through those itself (decision 26).
+        """
+        return bool(self.key) and (self.is_kept or self.schema is not Schema.INFERENCES)
+
     def ddl(self) -> str:
         """``CREATE TABLE`` for this table, without the database name."""
         lines = [
-            f'  "{c.name}" {c.type.sql}{" NOT NULL" if c.required else ""}'
+            f'  "{c.name}" {c.type.sql}{" NOT NULL" if c.required or c.name in self.key else ""}'
             for c in (*self.columns, *self.stamps)
         ]
-        if self.key:
+        if self.is_indexed:
             lines.append(f"  PRIMARY KEY ({', '.join(self.key)})")
         body = ",\n".join(lines)
         return f"CREATE TABLE {self.qualified_name} (\n{body}\n)"
@@ -939,6 +951,7 @@ DEATH_EDGES = Table(
         _column("lines", INT, "lines", required=True),
     ),
     key=("repository", "killer", "victim", "path"),
+    is_kept=True,
 )
 
 LINES_WRITTEN = Table(
@@ -953,6 +966,7 @@ LINES_WRITTEN = Table(
         _column("lines_moved", INT, "lines that kept their former owner", required=True),
     ),
     key=("repository", "sha", "path"),
+    is_kept=True,
 )
 
 LINE_OWNERS = Table(
@@ -970,6 +984,7 @@ LINE_OWNERS = Table(
         ),
     ),
     key=("repository", "path"),
+    is_kept=True,
 )
 
 LINE_READS = Table(
@@ -983,6 +998,7 @@ LINE_READS = Table(
         _column("rules", TEXT, "what else the result depends on: rules and ignored revisions", required=True),
     ),
     key=("repository",),
+    is_kept=True,
 )
 
 CHANGE_REWORK = Table(
@@ -1223,6 +1239,7 @@ DRIFT_HOURS = Table(
         _column("digest", TEXT, "of its counts when it was looked through", required=True),
     ),
     key=("hour_at",),
+    is_kept=True,
 )
 
 DRIFT_FINDINGS = Table(

@@ -205,9 +205,8 @@ def test_masses_sum_to_one_whatever_the_weights(weights: list[int]) -> None:
     total = sum(weights) or 1
     rows = [share(n + 1, round(w / total * 0.9, 6), n) for n, w in enumerate(weights)]
     store = _SHARED
-    store.execute("DELETE FROM incident_attributions")
-    store.append_rows(tables.INCIDENT_STATES, [incident()])
-    store.append_rows(tables.INCIDENT_ATTRIBUTIONS, rows)
+    store.replace_all(tables.INCIDENT_STATES, arrow(tables.INCIDENT_STATES, [incident()]))
+    store.replace_all(tables.INCIDENT_ATTRIBUTIONS, arrow(tables.INCIDENT_ATTRIBUTIONS, rows))
     found = queries.attributions(store, "INC-7")
     assert found is not None
     assert _mass(found) == 1_000_000

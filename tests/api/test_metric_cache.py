@@ -16,7 +16,7 @@ from correlator.metric_data import MetricData
 from schemas import tables
 from schemas.errors import MalformedInput
 from schemas.settings import Settings
-from schemas.store import Store
+from schemas.store import Store, arrow
 
 SETTINGS = Settings(data=Path("nowhere"))
 
@@ -38,7 +38,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def correlated(store: Store, digest: str, minutes: int) -> None:
     as_of = builders.END + timedelta(minutes=minutes)
     row = {"as_of": as_of, "facts_digest": digest, "rules": "{}", "inferences_digest": digest}
-    store.append_rows(tables.CORRELATION_RUNS, [row], replace=True)
+    store.replace_all(tables.CORRELATION_RUNS, arrow(tables.CORRELATION_RUNS, [row]))
 
 
 def test_what_was_prepared_is_not_read_again_until_the_next_correlation(asked: list[Any]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+import structlog
 
 from schemas import migrations, tables
 from schemas import store as stores
@@ -361,4 +362,38 @@ def test_a_store_that_is_behind_takes_more_until_it_has_caught_up(tmp_path: Path
     store.hurry(is_behind=False)
     assert store.at_work(taken) == 40_000_000
     assert taken() == 20_000_000
+    store.close()
+
+
+def test_a_table_that_is_replaced_as_a_whole_keeps_the_first_row_of_a_key_and_tells_of_others() -> None:
+    store = Store.open()
+    row = {"service": "cart", "repository": "shop", "path": "", "basis": "stated"}
+    rows = [row, row | {"service": "pay"}, row | {"repository": "other"}]
+    for _ in range(2):
+        with structlog.testing.capture_logs() as logged:
+            store.replace_all(tables.SERVICE_REPOSITORIES, arrow(tables.SERVICE_REPOSITORIES, rows))
+        assert [(line["event"], line["table"], line["dropped"]) for line in logged] == [
+            ("rows_of_one_key", "service_repositories", 1)
+        ]
+        assert store.rows("SELECT service, repository FROM service_repositories ORDER BY service") == [
+            {"service": "cart", "repository": "shop"},
+            {"service": "pay", "repository": "shop"},
+        ]
+    store.close()
+
+
+def test_only_inferences_that_are_kept_row_by_row_have_an_index() -> None:
+    store = Store.open()
+    keyed = store.rows(
+        "SELECT DISTINCT table_name FROM duckdb_constraints() "
+        "WHERE schema_name = 'inferences' AND constraint_type = 'PRIMARY KEY'"
+    )
+    kept = {"death_edges", "drift_hours", "line_owners", "line_reads", "lines_written"}
+    assert {row["table_name"] for row in keyed} == kept
+    others = [t for t in tables.of(tables.Schema.INFERENCES) if t.key and not t.is_indexed]
+    assert len(others) == 17
+    for table in others:
+        # Arrow groups no ids and no lists: a key of those would fail.
+        types = {table.arrow_schema.field(name).type for name in table.key}
+        assert not any(isinstance(t, pa.UuidType) or pa.types.is_nested(t) for t in types), table.name
     store.close()
